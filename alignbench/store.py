@@ -1,0 +1,175 @@
+"""A dataset on disk: a folder that is read as a stream."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from alignbench import schema
+from alignbench.atomic import write_atomically as write_atomically
+from alignbench.decode import decode
+from alignbench.errors import DatasetError
+from alignbench.header import AGAIN, GIVE, HEADER, HEADER_FIELDS
+from alignbench.header import read_header as read_header
+from alignbench.parquet import READ_ERRORS, open_parquet, read_group
+from alignbench.types import Image, Origin, Pair, Sentence
+from alignbench.writer import DatasetWriter as DatasetWriter
+
+_T = TypeVar("_T")
+_BATCH = 4096
+
+
+def sentence_id_of(pair_id: str, index: int) -> str:
+    """The id of the sentence at `index` of a pair."""
+    return f"{pair_id}#{index}"
+
+
+def image_of(
+    encoded: bytes,
+    *,
+    source: str,
+    origin: Origin,
+    key: str | None = None,
+    licence: str | None = None,
+    url: str | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> Image:
+    """The image of some encoded bytes, which are kept as they are.
+
+    `key` is the sha256 of the bytes unless given. Width and height are those that a viewer sees, after EXIF rotation.
+
+    Raises:
+        ImageError: The bytes are not an image we are willing to decode.
+    """
+    width, height = decode(encoded).size
+    sha256 = hashlib.sha256(encoded).hexdigest()
+    return Image(key or sha256, sha256, encoded, width, height, origin, source, licence, url, provenance or {})
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A read-only view of a dataset folder. Every call reads the files anew, as a stream.
+
+    `counts` has the names of `alignbench.digest.COUNTS`; `splitter` the name and version of what found the sentences.
+    A file that turns out to be damaged while it is read is a DatasetError.
+    """
+
+    path: Path
+    name: str
+    version: str
+    digest: str
+    shown_digest: str
+    counts: Mapping[str, int]
+    splitter: Mapping[str, str] | None
+
+    @classmethod
+    def open(cls, path: Path) -> Dataset:
+        """Open the dataset folder `path`; of the tables, only the footers are read.
+
+        Raises:
+            DatasetError: No such folder, no dataset.json, another schema, a file missing or cut off, no sentences.
+        """
+        header = read_header(path)
+        for table, files in table_files(path).items():
+            _check_table(path, table, files, header["counts"][table])
+        if not header["counts"]["sentences"]:
+            raise DatasetError(f"{path} is an empty dataset: it has no sentences; {GIVE}")
+        return cls(path, **{name: header[name] for name in HEADER_FIELDS if name != "schema_version"})
+
+    def pairs(self) -> Iterator[Pair]:
+        """Every pair, in file order."""
+        return self._typed("pairs", schema.pairs_from_table)
+
+    def sentences(self) -> Iterator[Sentence]:
+        """Every sentence, in file order: by pair, then index."""
+        return self._typed("sentences", schema.sentences_from_table)
+
+    def images(self, keys: Collection[str] | None = None) -> Iterator[Image]:
+        """Every image with its bytes, in file order; where `keys` is given, only those of them that are there.
+
+        No more than one row group (16 MB, or one larger image) is in memory at a time; row groups without a wanted key
+        are not read.
+        """
+        wanted = None if keys is None else frozenset(keys)
+        with _reading(self.path):
+            for file, group in self._image_groups():
+                if wanted is None or not wanted.isdisjoint(_keys_of(file, group)):
+                    yield from _images_of(read_group(file, group), wanted)
+
+    def image_keys(self) -> list[str]:
+        """The key of every image, in file order; no bytes are read."""
+        with _reading(self.path):
+            return [key for file, group in self._image_groups() for key in _keys_of(file, group)]
+
+    def pairs_table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """All pairs, or some of their columns, as one table in memory."""
+        return self._table("pairs", columns)
+
+    def sentences_table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """All sentences, or some of their columns, as one table in memory."""
+        return self._table("sentences", columns)
+
+    def _table(self, table: str, columns: Sequence[str] | None) -> pa.Table:
+        with _reading(self.path), open_parquet(self.path / f"{table}.parquet") as file:
+            return file.read(columns=None if columns is None else list(columns))
+
+    def _typed(self, table: str, make: Callable[[pa.Table], list[_T]]) -> Iterator[_T]:
+        with _reading(self.path), open_parquet(self.path / f"{table}.parquet") as file:
+            for batch in file.iter_batches(_BATCH):
+                yield from make(pa.Table.from_batches([batch]))
+
+    def _image_groups(self) -> Iterator[tuple[pq.ParquetFile, int]]:
+        for path in table_files(self.path)["images"]:
+            with open_parquet(path) as file:
+                for group in range(file.num_row_groups):
+                    yield file, group
+
+
+def table_files(path: Path) -> dict[str, list[Path]]:
+    """The parquet files of each table of the dataset folder `path`, in reading order; those that should be there."""
+    return {
+        "images": sorted((path / "images").glob("part-*.parquet")),
+        "pairs": [path / "pairs.parquet"],
+        "sentences": [path / "sentences.parquet"],
+    }
+
+
+def _check_table(path: Path, table: str, files: Sequence[Path], count: int) -> None:
+    rows = 0
+    for file in files:
+        with _reading(path), open_parquet(file) as parquet:
+            wrong = schema.differences(schema.DATASET_TABLES[table], parquet.schema_arrow)
+            rows += parquet.metadata.num_rows
+        if wrong:
+            raise DatasetError(f"{file} does not have the columns of the {table} table: {'; '.join(wrong)}; {AGAIN}")
+    if rows != count:
+        raise DatasetError(f"{path} holds {rows} {table}, but its {HEADER} counts {count}; {_check(path)}")
+
+
+def _check(path: Path) -> str:
+    return f"run `alignbench validate {path}`"
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except READ_ERRORS as error:
+        raise DatasetError(f"{path} has a file that cannot be read: {error}; {_check(path)}") from error
+
+
+def _keys_of(file: pq.ParquetFile, group: int) -> list[str]:
+    return list(read_group(file, group, ["image_key"]).column("image_key").to_pylist())
+
+
+def _images_of(group: pa.Table, wanted: Collection[str] | None) -> Iterator[Image]:
+    for place, key in enumerate(group.column("image_key").to_pylist()):
+        if wanted is None or key in wanted:
+            yield from schema.images_from_table(group.slice(place, 1))
