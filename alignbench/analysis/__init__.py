@@ -1,0 +1,1 @@
+"""Analyses that go beyond the leaderboard, one question a file."""

@@ -1,0 +1,130 @@
+"""The labelled sentences of a dataset as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from alignbench.errors import DatasetError
+from alignbench.metrics import BoolArray, IntArray
+from alignbench.store import Dataset
+from alignbench.types import Direction, ErrorType, Label
+
+ERROR_TYPES = tuple(str(kind) for kind in ErrorType)
+INDICES = ("0", "1", "2", "3", "4", "5+")
+_SEPARATOR = "\x1f"
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """What every judge of a dataset is measured on: its n correct and incorrect sentences.
+
+    Attributes:
+        all_ids: (N,) the ids of all sentences of the dataset, in file order.
+        row: (n,) where among them each labelled sentence stands.
+        is_correct: (n,)
+        producer: (n,) places in `producers`.
+        index: (n,) places in `INDICES`.
+        error_types: (n, 9) in the order of `ERROR_TYPES`; none for a correct sentence.
+        cluster: (n,) from 0.
+        stratum: (m,) a number for the directions each cluster holds.
+        producers: Names; with the revision where two share a name.
+    """
+
+    all_ids: pa.Array
+    row: IntArray
+    is_correct: BoolArray
+    producer: IntArray
+    index: IntArray
+    error_types: BoolArray
+    cluster: IntArray
+    stratum: IntArray
+    producers: tuple[str, ...]
+
+
+def read_panel(dataset: Dataset) -> Panel:
+    """Read the labelled sentences.
+
+    Raises:
+        DatasetError: No sentence has a label, or a sentence belongs to no pair.
+    """
+    sentences = dataset.sentences_table(["sentence_id", "pair_id", "index", "label", "error_types"])
+    label = sentences["label"].combine_chunks()
+    row = np.flatnonzero(_is(label, Label.CORRECT) | _is(label, Label.INCORRECT))
+    if not row.size:
+        raise DatasetError(_lacks_labels(dataset))
+    is_correct = _is(label, Label.CORRECT)[row]
+    pairs = dataset.pairs_table(["pair_id", "producer", "direction", "cluster_id"])
+    pair = _places_of_pairs(sentences["pair_id"], pairs["pair_id"], dataset)[row]
+    producer, producers = _producers(pairs["producer"])
+    cluster, stratum = _clusters(pairs, pair)
+    return Panel(
+        all_ids=sentences["sentence_id"].combine_chunks(),
+        row=row,
+        is_correct=is_correct,
+        producer=producer[pair],
+        index=np.minimum(sentences["index"].to_numpy()[row], len(INDICES) - 1).astype(np.int64),
+        error_types=_error_types(sentences["error_types"].combine_chunks(), dataset)[row] & ~is_correct[:, None],
+        cluster=cluster,
+        stratum=stratum,
+        producers=producers,
+    )
+
+
+def _is(values: pa.Array, wanted: Label | Direction) -> BoolArray:
+    equal: BoolArray = pc.fill_null(pc.equal(values, str(wanted)), False).to_numpy(zero_copy_only=False)
+    return equal
+
+
+def _lacks_labels(dataset: Dataset) -> str:
+    counts = dataset.counts
+    return (
+        f"{dataset.path} has no sentence labelled correct or incorrect: {counts['unlabelled']} have no label, "
+        f"{counts['unknown']} are `unknown`. Judgments can be evaluated only where there are labels: give the table "
+        "a column `label`, run `alignbench import table` again, then evaluate the same runs"
+    )
+
+
+def _places_of_pairs(wanted: pa.ChunkedArray, pair_ids: pa.ChunkedArray, dataset: Dataset) -> IntArray:
+    places = pc.index_in(wanted, value_set=pair_ids.combine_chunks())
+    if places.null_count:
+        raise DatasetError(f"{dataset.path} has sentences of no pair; run `alignbench validate {dataset.path}`")
+    return np.asarray(places.to_numpy(), np.int64)
+
+
+def _producers(models: pa.ChunkedArray) -> tuple[IntArray, tuple[str, ...]]:
+    # The producer of each pair, with the names of all in their order.
+    models = models.combine_chunks()
+    revision = pc.fill_null(pc.struct_field(models, "revision"), "")
+    code, identities = _codes(pc.binary_join_element_wise(pc.struct_field(models, "name"), revision, _SEPARATOR))
+    known = [tuple(identity.split(_SEPARATOR)) for identity in identities]
+    names = [name for name, _ in known]
+    said = [f"{name}@{revision}" if revision and names.count(name) > 1 else name for name, revision in known]
+    order = np.argsort(np.array(said, object))
+    return np.argsort(order)[code], tuple(said[place] for place in order)
+
+
+def _clusters(pairs: pa.Table, pair: IntArray) -> tuple[IntArray, IntArray]:
+    # The cluster of each labelled sentence, given its pair; the directions of each cluster as one number.
+    code, _ = _codes(pairs["cluster_id"].combine_chunks())
+    names, cluster = np.unique(code[pair], return_inverse=True)
+    draws_images = _is(pairs["direction"].combine_chunks(), Direction.TEXT_TO_IMAGE)[pair]
+    holds = [np.bincount(cluster[one], minlength=names.size) > 0 for one in (draws_images, ~draws_images)]
+    return cluster, holds[0] + 2 * holds[1]
+
+
+def _codes(values: pa.Array) -> tuple[IntArray, list[str]]:
+    encoded = values.dictionary_encode()
+    return encoded.indices.to_numpy().astype(np.int64), encoded.dictionary.to_pylist()
+
+
+def _error_types(lists: pa.Array, dataset: Dataset) -> BoolArray:
+    column = pc.index_in(lists.flatten(), value_set=pa.array(ERROR_TYPES))
+    if column.null_count:
+        raise DatasetError(f"{dataset.path} has error types that are none; run `alignbench validate {dataset.path}`")
+    member = np.zeros((len(lists), len(ERROR_TYPES)), np.bool_)
+    member[pc.list_parent_indices(lists).to_numpy(), column.to_numpy()] = True
+    return member

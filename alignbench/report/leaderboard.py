@@ -1,0 +1,217 @@
+"""What the tables of a report say, before any format is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from alignbench.intervals import FEW_CLUSTERS
+from alignbench.significance import ALPHA
+
+Json = Mapping[str, Any]
+
+NONE = "\N{EN DASH}"
+WARNING = "\N{DAGGER}"
+
+_AUROC_NOTE = (
+    "AUROC: how often a correct sentence outscores an incorrect one; mean over {producers} producers. The intervals "
+    "resample {clusters:,} clusters (images, prompts) and hold for these producers"
+)
+_RANK_NOTE = (
+    "rank: judges whose ranks overlap cannot be told apart (paired test, Holm, 5%); a true difference of {least} would "
+    "be found with a chance of 80%"
+)
+_TYPE_NOTE = (
+    "AUROC of the incorrect sentences of a type against all correct ones of the same producer; mean over the producers "
+    "with 10 of each"
+)
+_TOO_FEW = f"rests on fewer than {FEW_CLUSTERS} clusters"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A judge or a blind control: the cells under `Table.columns`, then those under `Table.groups`."""
+
+    cells: tuple[str, ...]
+    grouped: tuple[str, ...]
+    is_control: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of text.
+
+    Attributes:
+        title: One line over it.
+        columns: Headers of the first cells.
+        groups: Headers of the cells that repeat: a producer or an error type each.
+        rows: Judges, then blind controls.
+        notes: Lines below it; the last is the signature.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    groups: tuple[str, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+
+
+def leaderboard(results: Json) -> Table:
+    """A row a judge: rank, macro AUROC with its interval, coverage, and the AUROC of each producer."""
+    producers = list(results["judges"][0]["by_producer"])
+    rows = [
+        Row(
+            cells=(_rank(judge["rank"]), judge["name"], interval(judge["auroc"]), _share(judge["coverage"])),
+            grouped=tuple(short(judge["by_producer"][producer]) for producer in producers),
+            is_control=judge["control"] is not None,
+        )
+        for judge in results["judges"]
+    ]
+    columns = ("rank", "judge", "AUROC [95% CI]", "coverage")
+    return Table(title(results), columns, tuple(producers), tuple(rows), tuple(_leaderboard_notes(results)))
+
+
+def error_types(results: Json, show: Callable[[Json], str]) -> Table:
+    """A row a judge: its macro AUROC for each error type that occurs, written by `show`."""
+    sizes = {kind: count for kind, count in results["dataset"]["error_types"].items() if count}
+    rows = [
+        Row(
+            cells=(judge["name"],),
+            grouped=tuple(show(judge["by_error_type"][kind]) for kind in sizes),
+            is_control=judge["control"] is not None,
+        )
+        for judge in results["judges"]
+    ]
+    notes = (
+        _TYPE_NOTE,
+        "incorrect sentences: " + ", ".join(f"{count:,} {kind}" for kind, count in sizes.items()),
+        *_mark_notes([judge["by_error_type"][kind] for judge in results["judges"] for kind in sizes]),
+        results["signature"],
+    )
+    return Table(f"{results['dataset']['name']}, by error type", ("judge",), tuple(sizes), tuple(rows), notes)
+
+
+def title(results: Json) -> str:
+    """What was evaluated, in one line."""
+    said = results["dataset"]
+    return (
+        f"{said['name']} {said['version']}: {said['correct']:,} correct and {said['incorrect']:,} incorrect sentences "
+        f"in {said['clusters']:,} clusters"
+    )
+
+
+def interval(figure: Json) -> str:
+    """A number with its interval, as in `.842 [.812, .869]`."""
+    if figure["value"] is None:
+        return NONE
+    ends = NONE if figure["low"] is None else f"{decimals(figure['low'], 3)}, {decimals(figure['high'], 3)}"
+    return f"{decimals(figure['value'], 3)} [{ends}]{_mark(figure)}"
+
+
+def short(figure: Json) -> str:
+    """A number alone, as in `.84`."""
+    return NONE if figure["value"] is None else f"{decimals(figure['value'], 2)}{_mark(figure)}"
+
+
+def decimals(value: float, places: int) -> str:
+    """A number in [0, 1] without its leading zero."""
+    return f"{value:.{places}f}".removeprefix("0")
+
+
+def _mark(figure: Json) -> str:
+    return WARNING if figure["reason"] else ""
+
+
+def _rank(rank: Json) -> str:
+    if rank["low"] is None:
+        return NONE
+    return f"{rank['low']}" if rank["low"] == rank["high"] else f"{rank['low']}{NONE}{rank['high']}"
+
+
+def _share(share: float) -> str:
+    return "100%" if share == 1 else f"{share:.1%}"
+
+
+def _leaderboard_notes(results: Json) -> list[str]:
+    said, judges = results["dataset"], results["judges"]
+    counted = [name for name, size in said["producers"].items() if size["in_macro"]]
+    return [
+        _AUROC_NOTE.format(producers=len(counted), clusters=said["clusters"]),
+        *_producer_notes(said["producers"]),
+        *_rank_notes(results),
+        *_control_notes(results),
+        *_mark_notes([figure for judge in judges for figure in (judge["auroc"], *judge["by_producer"].values())]),
+        *_failure_notes(judges),
+        *_left_out_notes(said),
+        *(f"run left out: {run}: {reason}" for run, reason in results["refused"].items()),
+        results["signature"],
+    ]
+
+
+def _producer_notes(producers: Json) -> list[str]:
+    return [
+        f"not in the mean: {name}, with only {size['correct']:,} correct and {size['incorrect']:,} incorrect sentences"
+        for name, size in producers.items()
+        if not size["in_macro"]
+    ]
+
+
+def _rank_notes(results: Json) -> list[str]:
+    ranked = {judge["name"] for judge in results["judges"] if judge["rank"]["low"] is not None}
+    least = [
+        said["detectable"]
+        for said in results["comparisons"]
+        if {said["a"], said["b"]} <= ranked and said["detectable"] is not None
+    ]
+    if not least:
+        return []
+    return [_RANK_NOTE.format(least=decimals(max(least), 3))]
+
+
+def _control_notes(results: Json) -> list[str]:
+    controls = {judge["name"] for judge in results["judges"] if judge["control"] is not None}
+    equal: dict[str, list[str]] = {}
+    for said in results["comparisons"]:
+        is_better = said["p_holm"] is not None and said["p_holm"] < ALPHA and said["delta"] > 0
+        if said["b"] in controls and said["delta"] is not None and not is_better:
+            equal.setdefault(said["a"], []).append(said["b"])
+    return [f"{judge}: not shown to be better than blind: {', '.join(those)}" for judge, those in equal.items()]
+
+
+def _mark_notes(figures: Sequence[Json]) -> list[str]:
+    notes = []
+    for mark, marked in (
+        (WARNING, [figure for figure in figures if figure["value"] is not None]),
+        (NONE, [figure for figure in figures if figure["value"] is None]),
+    ):
+        reasons = sorted({_kind_of(figure["reason"]) for figure in marked if figure["reason"]})
+        notes += [f"{mark} {'; '.join(reasons)}"] if reasons else []
+    return notes
+
+
+def _kind_of(reason: str) -> str:
+    # One note for all figures that differ in a count only.
+    return _TOO_FEW if reason.startswith("too few") else reason
+
+
+def _failure_notes(judges: Sequence[Json]) -> list[str]:
+    notes = []
+    for judge in judges:
+        if judge["failures"]:
+            said = ", ".join(f"{count:,} {status}" for status, count in judge["failures"].items())
+            notes.append(f"{judge['name']}: no score for {said}{_bounds(judge['bounds'])}")
+        if judge["truncated"]:
+            notes.append(f"{judge['name']}: {judge['truncated']:,} sentences were cut to fit its model")
+    return notes
+
+
+def _bounds(bounds: Json) -> str:
+    if bounds["low"] is None:
+        return ""
+    return f"; with them its AUROC would lie between {decimals(bounds['low'], 3)} and {decimals(bounds['high'], 3)}"
+
+
+def _left_out_notes(dataset: Json) -> list[str]:
+    counts = [f"{dataset[kind]:,} {kind}" for kind in ("unknown", "unlabelled") if dataset[kind]]
+    return [f"sentences left out: {', '.join(counts)}"] if counts else []
