@@ -1,0 +1,1 @@
+"""What judges and captioners share: loaded models. Imported by adapters only."""

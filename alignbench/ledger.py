@@ -1,0 +1,190 @@
+"""Keeps the answers of a run as they come: one JSON line an answer, appended whole."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alignbench.atomic import storage_errors
+from alignbench.errors import RunError
+from alignbench.rows import canonical_json, judgment_row
+from alignbench.types import Judgment, Status
+
+_SYNC_SECONDS = 1.0
+_BLOCK = 1 << 16
+_PATTERN = "ledger-*-of-*.jsonl"
+
+
+class Ledger:
+    """The ledger of one shard, open for appending; no other process can open it, or one of another division, meanwhile.
+
+    A line is a row of `schema.JUDGMENTS`. A kill can leave the last line cut short: opening cuts it off.
+
+    Raises:
+        RunError: Another process judges this run.
+        StorageError: The disk refused.
+    """
+
+    def __init__(self, folder: Path, shard: tuple[int, int]) -> None:
+        self.path = folder / f"ledger-{shard[0]}-of-{shard[1]}.jsonl"
+        with storage_errors(self.path):
+            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            with storage_errors(self.path):
+                self._lock(folder, shard[1])
+                self._length = _whole_length(self._descriptor)
+                os.ftruncate(self._descriptor, self._length)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+        self._synced = time.monotonic()
+
+    def _lock(self, folder: Path, shards: int) -> None:
+        if not _try_lock(self._descriptor, fcntl.LOCK_EX):
+            raise RunError(f"another process is judging into {self.path}; wait for it, or give another --shard")
+        for other in sorted(folder.glob(_PATTERN)):
+            if not other.stem.endswith(f"-of-{shards}") and _is_locked(other):
+                raise RunError(f"another process is judging into {other}, with another number of shards; wait for it")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def append(self, judgment: Judgment) -> None:
+        """Add a judgment; once this returns, it survives a kill, and a second later a power cut.
+
+        Raises:
+            StorageError: The disk refused; the ledger is as it was before.
+            RunError: The verdict's `raw` is not made of JSON values.
+        """
+        try:
+            line = f"{canonical_json(judgment_row(judgment))}\n".encode()
+        except TypeError as error:
+            raise RunError(
+                f"the judge's answer to {judgment.sentence_id} cannot be kept: {error}; mend the adapter"
+            ) from error
+        with storage_errors(self.path):
+            self._write(line)
+            if time.monotonic() - self._synced > _SYNC_SECONDS:
+                os.fsync(self._descriptor)
+                self._synced = time.monotonic()
+
+    def _write(self, line: bytes) -> None:
+        """Write in one call; the disk may take a part, and only asking on tells why."""
+        rest = memoryview(line)
+        try:
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, self._length)
+            raise
+        self._length += len(line)
+
+    def close(self) -> None:
+        """Make all lines survive a power cut, then let other processes in."""
+        try:
+            with storage_errors(self.path):
+                os.fsync(self._descriptor)
+        finally:
+            os.close(self._descriptor)
+
+
+class Recorded:
+    """Where the newest answer to each sentence stands, over all ledgers of a run; some bytes a sentence in memory.
+
+    Attributes:
+        attempts: How often each sentence was asked, (sentences,); 0 where it has no answer.
+        status: The status of its newest answer, as its place in `tuple(Status)`, (sentences,); -1 where it has none.
+        truncated: Whether the judge's model saw only a part of the sentence, (sentences,).
+    """
+
+    def __init__(self, folder: Path, sentence_ids: Sequence[str]) -> None:
+        self._files = sorted(folder.glob(_PATTERN))
+        self._places: NDArray[np.int64] = np.full((len(sentence_ids), 2), -1)  # (sentences, file and offset)
+        self.attempts: NDArray[np.int32] = np.zeros(len(sentence_ids), dtype=np.int32)
+        self.status: NDArray[np.int8] = np.full(len(sentence_ids), -1, dtype=np.int8)
+        self.truncated: NDArray[np.bool_] = np.zeros(len(sentence_ids), dtype=np.bool_)
+        rows = {sentence_id: row for row, sentence_id in enumerate(sentence_ids)}
+        for number, path in enumerate(self._files):
+            for offset, line in _lines(path):
+                self._note(rows, line, path, (number, offset))
+
+    def _note(self, rows: dict[str, int], line: bytes, path: Path, place: tuple[int, int]) -> None:
+        try:
+            answer = json.loads(line)
+            row, attempts = rows[answer["sentence_id"]], answer["attempts"]
+            status, truncated = _CODES[answer["status"]], answer["truncated"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(
+                f"{path} is damaged at byte {place[1]}: {error!r}; "
+                "remove that line, or the run's folder, and run the same command again"
+            ) from error
+        if attempts >= self.attempts[row]:
+            self.attempts[row], self.status[row], self.truncated[row] = attempts, status, truncated
+            self._places[row] = place
+
+    def rows(self, start: int, stop: int) -> list[dict[str, Any]]:
+        """The newest answers to the sentences from `start` to `stop`, in their order, as rows of `schema.JUDGMENTS`."""
+        with contextlib.ExitStack() as stack:
+            files = [stack.enter_context(path.open("rb")) for path in self._files]
+            found = []
+            for number, offset in self._places[start:stop].tolist():
+                files[number].seek(offset)
+                found.append(json.loads(files[number].readline()))
+        return found
+
+
+_CODES = {str(status): code for code, status in enumerate(Status)}
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Every whole line with the offset of its first byte."""
+    offset = 0
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                if line.endswith(b"\n"):
+                    yield offset, line
+                offset += len(line)
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error}; mend that, then run the same command again") from error
+
+
+def _whole_length(descriptor: int) -> int:
+    """How many bytes of the file are whole lines, looking from its end."""
+    end = os.fstat(descriptor).st_size
+    while end > 0:
+        start = max(0, end - _BLOCK)
+        newline = os.pread(descriptor, end - start, start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        end = start
+    return 0
+
+
+def _try_lock(descriptor: int, mode: int) -> bool:
+    try:
+        fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_locked(path: Path) -> bool:
+    with path.open("rb") as file:
+        return not _try_lock(file.fileno(), fcntl.LOCK_SH)

@@ -1,0 +1,1 @@
+"""Adapters: one file a kind of judge; built by name through alignbench.registry."""
