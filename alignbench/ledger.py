@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import os
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -15,13 +12,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from alignbench.atomic import storage_errors
 from alignbench.errors import RunError
+from alignbench.lines import LineFile, is_open
 from alignbench.rows import canonical_json, judgment_row
 from alignbench.types import Judgment, Status
 
-_SYNC_SECONDS = 1.0
-_BLOCK = 1 << 16
 _PATTERN = "ledger-*-of-*.jsonl"
 
 
@@ -37,23 +32,11 @@ class Ledger:
 
     def __init__(self, folder: Path, shard: tuple[int, int]) -> None:
         self.path = folder / f"ledger-{shard[0]}-of-{shard[1]}.jsonl"
-        with storage_errors(self.path):
-            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            with storage_errors(self.path):
-                self._lock(folder, shard[1])
-                self._length = _whole_length(self._descriptor)
-                os.ftruncate(self._descriptor, self._length)
-        except BaseException:
-            os.close(self._descriptor)
-            raise
-        self._synced = time.monotonic()
-
-    def _lock(self, folder: Path, shards: int) -> None:
-        if not _try_lock(self._descriptor, fcntl.LOCK_EX):
-            raise RunError(f"another process is judging into {self.path}; wait for it, or give another --shard")
+        busy = f"another process is judging into {self.path}; wait for it, or give another --shard"
+        self._lines = LineFile(self.path, busy)
         for other in sorted(folder.glob(_PATTERN)):
-            if not other.stem.endswith(f"-of-{shards}") and _is_locked(other):
+            if not other.stem.endswith(f"-of-{shard[1]}") and is_open(other):
+                self._lines.close()
                 raise RunError(f"another process is judging into {other}, with another number of shards; wait for it")
 
     def __enter__(self) -> Self:
@@ -77,31 +60,11 @@ class Ledger:
             raise RunError(
                 f"the judge's answer to {judgment.sentence_id} cannot be kept: {error}; mend the adapter"
             ) from error
-        with storage_errors(self.path):
-            self._write(line)
-            if time.monotonic() - self._synced > _SYNC_SECONDS:
-                os.fsync(self._descriptor)
-                self._synced = time.monotonic()
-
-    def _write(self, line: bytes) -> None:
-        """Write in one call; the disk may take a part, and only asking on tells why."""
-        rest = memoryview(line)
-        try:
-            while rest:
-                rest = rest[os.write(self._descriptor, rest) :]
-        except OSError:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._descriptor, self._length)
-            raise
-        self._length += len(line)
+        self._lines.append(line)
 
     def close(self) -> None:
         """Make all lines survive a power cut, then let other processes in."""
-        try:
-            with storage_errors(self.path):
-                os.fsync(self._descriptor)
-        finally:
-            os.close(self._descriptor)
+        self._lines.close()
 
 
 class Recorded:
@@ -163,28 +126,3 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
                 offset += len(line)
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error}; mend that, then run the same command again") from error
-
-
-def _whole_length(descriptor: int) -> int:
-    """How many bytes of the file are whole lines, looking from its end."""
-    end = os.fstat(descriptor).st_size
-    while end > 0:
-        start = max(0, end - _BLOCK)
-        newline = os.pread(descriptor, end - start, start).rfind(b"\n")
-        if newline >= 0:
-            return start + newline + 1
-        end = start
-    return 0
-
-
-def _try_lock(descriptor: int, mode: int) -> bool:
-    try:
-        fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is_locked(path: Path) -> bool:
-    with path.open("rb") as file:
-        return not _try_lock(file.fileno(), fcntl.LOCK_SH)

@@ -1,4 +1,4 @@
-"""Pastes leaderboards between the markers of a page, as `alignbench evaluate` printed them.
+"""Pastes leaderboards between the markers of a page, as `alignbench evaluate` prints them.
 
 .venv/bin/python docs/paste_results.py README.md demo/reports/scenes demo/reports/photographs
 .venv/bin/python docs/paste_results.py alignbench/embedded/README.md PROBE_REPORT
@@ -14,7 +14,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from alignbench.report.tables import print_leaderboard
+from alignbench.report.leaderboard import leaderboard
+from alignbench.report.terminal import print_table
 
 START, END = "<!-- results:", "<!-- results end -->"
 _WIDTH = 118
@@ -25,7 +26,8 @@ def leaderboards(reports: Sequence[Path]) -> str:
     out = io.StringIO()
     console = Console(file=out, width=_WIDTH, no_color=True)
     for report in reports:
-        print_leaderboard(json.loads((report / "results.json").read_text(encoding="utf-8")), console)
+        print_table(leaderboard(json.loads((report / "results.json").read_text(encoding="utf-8"))), console)
+        console.print()
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()).strip("\n")
 
 

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
-import os
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from alignbench.atomic import storage_errors
 from alignbench.errors import RunError
+from alignbench.lines import LineFile
 from alignbench.schema import canonical_json
 from alignbench.types import ModelRef, Status
-
-_SYNC_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +65,13 @@ class Journal:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
         self._found: dict[str, _Place] = {}
-        self._synced = time.monotonic()
-        with storage_errors(path):
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        busy = f"another process is at work in {path.parent}; wait for it, or choose another --out"
+        self._lines = LineFile(path, busy)
         try:
-            self._lock()
-            with storage_errors(path):
-                self._length = self._read_places()
-                os.ftruncate(self._descriptor, self._length)
-        except BaseException:
-            os.close(self._descriptor)
+            self._read_places()
+        except RunError:
+            self._lines.close()
             raise
 
     def __enter__(self) -> Self:
@@ -91,11 +80,7 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            with storage_errors(self._path):
-                os.fsync(self._descriptor)
-        finally:
-            os.close(self._descriptor)
+        self._lines.close()
 
     def status(self, pair_id: str) -> Status | None:
         """What became of a row; null when it has not been made yet."""
@@ -105,7 +90,7 @@ class Journal:
     def entry(self, pair_id: str) -> Entry:
         """The entry of a row that has a status."""
         place = self._found[pair_id]
-        return self._parse(os.pread(self._descriptor, place.length, place.start), f"byte {place.start}")
+        return self._parse(self._lines.read(place.start, place.length), f"byte {place.start}")
 
     def append(self, entry: Entry) -> None:
         """Add an entry; once this returns it survives a kill, and a second later a power cut.
@@ -115,47 +100,23 @@ class Journal:
             RunError: the entry cannot be said in JSON.
         """
         line = entry.to_line()
-        with storage_errors(self._path):
-            self._write(line)
-            if time.monotonic() - self._synced > _SYNC_SECONDS:
-                os.fsync(self._descriptor)
-                self._synced = time.monotonic()
-        self._found[entry.pair_id] = _Place(self._length, len(line), entry.status)
-        self._length += len(line)
+        start = self._lines.append(line)
+        self._found[entry.pair_id] = _Place(start, len(line), entry.status)
 
-    def _write(self, line: bytes) -> None:
-        """Write a whole line; the disk may take a part, and only asking on tells why."""
-        rest = memoryview(line)
-        try:
-            while rest:
-                rest = rest[os.write(self._descriptor, rest) :]
-        except OSError:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._descriptor, self._length)
-            raise
-
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            folder = self._path.parent
-            raise RunError(f"another process is at work in {folder}; wait for it, or choose another --out") from error
-
-    def _read_places(self) -> int:
-        """Remember where each entry begins; returns where the last whole line ends."""
-        end = 0
-        with self._path.open("rb") as lines:
+    def _read_places(self) -> None:
+        """Remember where each entry begins."""
+        start = 0
+        with self._lines.path.open("rb") as lines:
             for line in lines:
-                if not line.endswith(b"\n"):
-                    break
-                entry = self._parse(line, f"byte {end}")
-                self._found[entry.pair_id] = _Place(end, len(line), entry.status)
-                end += len(line)
-        return end
+                entry = self._parse(line, f"byte {start}")
+                self._found[entry.pair_id] = _Place(start, len(line), entry.status)
+                start += len(line)
 
     def _parse(self, line: bytes, where: str) -> Entry:
         try:
             return Entry.from_line(line)
         except (ValueError, TypeError, KeyError) as error:
-            folder = self._path.parent
-            raise RunError(f"{self._path} is damaged at {where}: {error}; remove {folder} to begin again") from error
+            folder = self._lines.path.parent
+            raise RunError(
+                f"{self._lines.path} is damaged at {where}: {error}; remove {folder} to begin again"
+            ) from error
