@@ -23,8 +23,9 @@ from alignbench.cli.reference import contexts, reference
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("data_cards/*.md")])
+PAGES.append(ROOT / "alignbench" / "embedded" / "README.md")
 COMMAND = re.compile(r"^(?:\$ |\.venv/bin/)?(alignbench .+)$", re.MULTILINE)
-BLOCK = re.compile(r"^```(?:console|bash|sh|text)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(?:console|bash|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMED_PATH = re.compile(r"`((?:alignbench|generation|judges|tests|benchmarks|docs|data_cards)/[\w./-]*)`")
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)[^)]*\)")
 
@@ -69,7 +70,7 @@ def test_every_command_that_runs_something_speaks_json() -> None:
             assert "--json" in {name for option in context.command.params for name in option.opts}
 
 
-@pytest.mark.parametrize("line", [line for _, line in WRITTEN], ids=[f"{page}:{line}"[:60] for page, line in WRITTEN])
+@pytest.mark.parametrize("line", [pytest.param(line, id=f"{page}:{line}") for page, line in WRITTEN])
 def test_every_command_in_the_docs_can_be_typed(line: str) -> None:
     with contextlib.suppress(click.exceptions.Exit):  # what --help and --version end with
         parse(shlex.split(line)[1:])
@@ -79,19 +80,19 @@ def test_the_readme_has_commands() -> None:
     assert [line for page, line in WRITTEN if page == "README.md"]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_link_leads_somewhere(page: Path) -> None:
     broken = [link for link in LINK.findall(page.read_text(encoding="utf-8")) if not (page.parent / link).exists()]
     assert broken == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_path_that_is_named_exists(page: Path) -> None:
     named = NAMED_PATH.findall(page.read_text(encoding="utf-8"))
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_make_target_in_the_docs_exists(page: Path) -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     written = set(re.findall(r"(?:`|^)make(?: [A-Z]+=\S+)? ([a-z]+)", page.read_text(encoding="utf-8"), re.MULTILINE))
