@@ -406,3 +406,13 @@ def test_a_terminal_gets_a_bar() -> None:
         update(stand(5, 10))
     assert "scenes-a" in stream.getvalue()
     assert "5 of 10 sentences" in stream.getvalue()
+
+
+def test_judge_says_what_comes_next(call: Call, dataset: Path, tmp_path: Path) -> None:
+    arguments = ["judge", dataset, "--judge", "constant", "--out", tmp_path / "runs"]
+    assert "next: the same command" in call(*arguments, "--limit", 3)[1]
+    assert f"next: alignbench evaluate {dataset}" in call(*arguments)[1]
+    unlabelled = import_one(tmp_path, png(1))
+    assert call(*unlabelled)[0] == 0
+    out = Path(str(unlabelled[unlabelled.index("--out") + 1]))
+    assert "needs labels" in call("judge", out, "--judge", "constant", "--out", tmp_path / "other")[1]

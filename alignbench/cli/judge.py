@@ -55,7 +55,7 @@ def judge(dataset: Path, judges: tuple[str, ...], out: Path, as_json: bool, **op
     lines = [_line(summary) for summary in summaries]
     if failed:
         lines.append(f"{failed:,} without a score; run again with --retry-failed to ask again")
-    lines.append(f"next: alignbench evaluate {dataset} {out} --out report")
+    lines.append(_next_step(opened, out, summaries))
     say({"runs": [_to_json(summary) for summary in summaries]}, lines, as_json=as_json)
     return 1 if failed else 0
 
@@ -67,6 +67,14 @@ def _judge_one(dataset: Dataset, reference: str, out: Path, options: dict[str, A
 
     with meter(reference, "sentences") as update:
         return run_judge(dataset, build_judge(reference), out, progress=update, **options)
+
+
+def _next_step(dataset: Dataset, out: Path, summaries: list[RunSummary]) -> str:
+    if not all(summary.complete for summary in summaries):
+        return "next: the same command for the other shards, or without --limit"
+    if not dataset.counts["correct"] + dataset.counts["incorrect"]:
+        return f"next: the scores are in {out}/*/judgments.parquet; to evaluate judges, the dataset needs labels"
+    return f"next: alignbench evaluate {dataset.path} {out} --out report"
 
 
 def _failed(summary: RunSummary) -> int:
