@@ -38,7 +38,8 @@ class LineFile:
                 raise RunError(busy)
             with storage_errors(path):
                 self._length = _whole_length(self._descriptor)
-                os.ftruncate(self._descriptor, self._length)
+                if self._length < os.fstat(self._descriptor).st_size:
+                    os.ftruncate(self._descriptor, self._length)
         except BaseException:
             os.close(self._descriptor)
             raise
