@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,12 @@ from alignbench.types import CaptionTask, Label
 from alignbench.validate import validate
 from generation.scenes.contrast import CONTRAST_TYPES
 from generation.scenes.labeller import judge_sentence
+from generation.scenes.probe import CONTRASTS as PUBLISHED
 from generation.scenes.probe import probe_contrasts, write_probe
 from generation.scenes.source import ScenesSource
+from generation.scenes.training.contrastive import STEPS, STREAM, training_contrasts
 from generation.scenes.training.tokenizer import CAPTION_PROMPT, JUDGING_PROMPT, build_tokenizer
+from generation.scenes.training.tower import training_scenes
 from generation.scenes.training.vlm import PLANS, scenes_of
 from generation.scenes.world import Scene
 
@@ -81,11 +85,25 @@ def test_the_probe_is_a_valid_dataset_with_a_true_and_a_false_sentence_an_image(
     assert set(texts.values()) == {1} and len(texts) == 4 * 3 * len(CONTRAST_TYPES)
 
 
-def test_no_scene_of_the_probe_was_trained_on() -> None:
-    trained = {scene for plan in PLANS.values() for scene in scenes_of(plan)[0]}
-    probe = {s for t in CONTRAST_TYPES for c in probe_contrasts(t, 100) for s in (c.first, c.second)}
-    assert len(probe) == 2 * 100 * len(CONTRAST_TYPES) and len(trained) > 60_000
-    assert not probe & trained
+@pytest.fixture(scope="module")
+def probe_scenes() -> set[Scene]:
+    """Every scene of the published probe."""
+    contrasts = [c for t in CONTRAST_TYPES for c in probe_contrasts(t, PUBLISHED)]
+    return {scene for contrast in contrasts for scene in (contrast.first, contrast.second)}
+
+
+def test_the_vlms_saw_no_scene_of_the_probe(probe_scenes: set[Scene]) -> None:
+    assert len(probe_scenes) == 2 * PUBLISHED * len(CONTRAST_TYPES)
+    for plan in PLANS.values():
+        assert probe_scenes.isdisjoint(scenes_of(plan)[0])
+        assert probe_scenes.isdisjoint(training_scenes(plan.seed, plan.tower_images))
+
+
+def test_clip_saw_no_scene_of_the_probe(probe_scenes: set[Scene]) -> None:
+    rng = random.Random(STREAM)
+    for step in range(STEPS):
+        for contrast in training_contrasts(rng, easy=step < STEPS // 6):
+            assert probe_scenes.isdisjoint((contrast.first, contrast.second))
 
 
 @pytest.mark.parametrize("name", ["scenes-a", "scenes-b"])

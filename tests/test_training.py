@@ -72,9 +72,8 @@ def test_the_branches_of_a_pack_do_not_see_each_other() -> None:
     torch.manual_seed(0)
     model = build_vlm(TOWER, LANGUAGE).eval()
     model.set_attn_implementation("eager")
-    words = vocabulary()
     (scene,) = training_scenes(3, 1)
-    whole = pack(scene, random.Random(0), words, WISHES)
+    whole = pack(scene, random.Random(0), WISHES)
     features = tower_features(model, normalised(pixels([scene])))
     with torch.no_grad():
         together = answer_logits(model, features, collate([whole], 0))

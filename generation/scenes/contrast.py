@@ -51,7 +51,8 @@ def draw_contrast(error_type: ErrorType, rng: random.Random, fewest: int = 1, mo
     """A contrast of one of the eight types, over scenes of `fewest` to `most` things.
 
     Raises:
-        ValueError: for `other`, which no scene can show.
+        ValueError: For `other`, which no scene can show.
+        RuntimeError: No scene of so few or so many things shows one, such as a relation in a scene of one thing.
     """
     if error_type not in _TWINS:
         raise ValueError(f"no contrast for {error_type!r}; one of {', '.join(_TWINS)}")

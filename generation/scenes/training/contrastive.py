@@ -28,6 +28,7 @@ from generation.scenes.training.tower import INPUT_SIDE, MEAN, STD, normalised, 
 from generation.scenes.world import CELLS, COLOURS, FILLS, HEADINGS, KINDS, MOST_THINGS, SIZES, TEXTS, Scene
 
 SEED = 3
+STREAM = f"clip/{SEED}"
 STEPS = 1600
 BATCH = 96
 CONTEXT_LENGTH = 32
@@ -133,7 +134,7 @@ def encode(model: CLIP, tokenizer: PreTrainedTokenizerFast, contrasts: list[Cont
 def train_clip(steps: int, log: Callable[[str], None], save: Callable[[CLIP], None]) -> None:
     """Train for `steps` batches, logging the loss and now and then held-out AUROC; it is saved after each check."""
     torch.manual_seed(SEED)
-    rng = random.Random(f"clip/{SEED}")
+    rng = random.Random(STREAM)
     tokenizer = build_clip_tokenizer()
     config = model_config(tokenizer)
     config["text_cfg"].pop("tokenizer_kwargs")
@@ -144,8 +145,7 @@ def train_clip(steps: int, log: Callable[[str], None], save: Callable[[CLIP], No
     for step in range(steps):
         for group in optimiser.param_groups:
             group["lr"] = schedule(step, steps, 1e-3)
-        most = 2 if step < steps // 6 else 4
-        contrasts = [draw_contrast(rng.choice(CONTRAST_TYPES), rng, 2 if most == 2 else 1, most) for _ in range(BATCH)]
+        contrasts = training_contrasts(rng, easy=step < steps // 6)
         images, texts = encode(model, tokenizer, contrasts)
         scenes = [s for c in contrasts for s in (c.first, c.second)]
         loss = pairs(images, texts) + _INVENTORY_WEIGHT * inventory(_READ_SCALE * images.flatten(0, 1), scenes)
@@ -158,6 +158,12 @@ def train_clip(steps: int, log: Callable[[str], None], save: Callable[[CLIP], No
         if (step + 1) % 200 == 0 or step + 1 == steps:
             log(f"step {step + 1} held-out AUROC {check(model, tokenizer)}")
             save(model)
+
+
+def training_contrasts(rng: random.Random, *, easy: bool) -> list[Contrast]:
+    """A batch of contrasts; easy ones are of two things."""
+    fewest, most = (2, 2) if easy else (1, MOST_THINGS)
+    return [draw_contrast(rng.choice(CONTRAST_TYPES), rng, fewest, most) for _ in range(BATCH)]
 
 
 @torch.no_grad()

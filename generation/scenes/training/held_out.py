@@ -9,18 +9,16 @@ from sklearn.metrics import roc_auc_score
 from transformers import FastVlmForConditionalGeneration
 
 from generation.scenes.contrast import CONTRAST_TYPES, Contrast, draw_contrast
-from generation.scenes.training.language import Pack, answer_logits, collate, tower_features
-from generation.scenes.training.tokenizer import (
-    ASSISTANT,
-    IMAGE,
-    JUDGING_PROMPT,
-    PAD,
-    START,
-    USER,
-    pieces,
-    vocabulary,
+from generation.scenes.training.language import (
+    Pack,
+    add_question,
+    answer_logits,
+    collate,
+    open_pack,
+    tower_features,
 )
-from generation.scenes.training.tower import GRID, normalised, pixels
+from generation.scenes.training.tokenizer import JUDGING_PROMPT, PAD, vocabulary
+from generation.scenes.training.tower import normalised, pixels
 
 _CHECK_CONTRASTS = 100
 
@@ -44,7 +42,7 @@ class HeldOut:
         margins: list[float] = []
         for start in range(0, len(self._contrasts), 50):
             part = self._contrasts[start : start + 50]
-            batch = collate([_question(c, words) for c in part for _ in (0, 1)], words[PAD])
+            batch = collate([_question(c, words["Yes"]) for c in part for _ in (0, 1)], words[PAD])
             logits = answer_logits(model, self._features[2 * start : 2 * start + 2 * len(part)], batch)
             margins += (logits[:, words["Yes"]] - logits[:, words["No"]]).tolist()
         model.train()
@@ -58,11 +56,8 @@ class HeldOut:
         return f"mean {mean:.3f} " + " ".join(f"{t} {v:.3f}" for t, v in scores.items())
 
 
-def _question(contrast: Contrast, words: dict[str, int]) -> Pack:
-    asked = Pack()
-    at = asked.add([words[START], words[USER], *[words[IMAGE]] * (GRID * GRID)], 0, 0)
-    at = asked.add([words[p] for p in pieces(JUDGING_PROMPT.split("{sentence}")[0].rstrip(" "))], 1, at)
+def _question(contrast: Contrast, answer: int) -> Pack:
+    asked, _, start = open_pack(JUDGING_PROMPT)
     for number, text in enumerate((contrast.first_text, contrast.second_text)):
-        ids = [*(words[p] for p in pieces(" " + text)), words[ASSISTANT]]
-        asked.add(ids, 2 + number, at, [*[-100] * (len(ids) - 1), words["Yes"]])
+        add_question(asked, number, text, answer, start)
     return asked

@@ -121,21 +121,30 @@ def judged_sentences(scene: Scene, rng: random.Random, wishes: Mapping[ErrorType
     return judged
 
 
-def pack(scene: Scene, rng: random.Random, words: dict[str, int], wishes: Mapping[ErrorType, float]) -> Pack:
+def open_pack(prompt: str) -> tuple[Pack, int, int]:
+    """A pack with the image and the instruction of a judging prompt, and the positions behind each of the two."""
+    made, words = Pack(), vocabulary()
+    seen = made.add([words[START], words[USER], *[words[IMAGE]] * IMAGE_TOKENS], _PREFIX, 0)
+    instruction = [words[p] for p in pieces(prompt.split("{sentence}", maxsplit=1)[0].rstrip(" "))]
+    return made, seen, made.add(instruction, _INSTRUCTION, seen)
+
+
+def add_question(made: Pack, number: int, sentence: str, answer: int, start: int) -> None:
+    """Add the `number`-th sentence at positions from `start`, with the token to predict where the answer begins."""
+    words = vocabulary()
+    ids = [*(words[p] for p in pieces(" " + sentence)), words[ASSISTANT]]
+    made.add(ids, _INSTRUCTION + 1 + number, start, [*[_IGNORE] * (len(ids) - 1), answer])
+
+
+def pack(scene: Scene, rng: random.Random, wishes: Mapping[ErrorType, float]) -> Pack:
     """The training pack of a scene, drawn anew at each call."""
-    made = Pack()
-    at = made.add([words[START], words[USER], *[words[IMAGE]] * IMAGE_TOKENS], _PREFIX, 0)
-    prompt = JUDGING_PROMPTS[0] if rng.random() < 0.6 else rng.choice(JUDGING_PROMPTS[1:])
-    instruction = [words[p] for p in pieces(prompt.split("{sentence}")[0].rstrip(" "))]
-    asked = made.add(instruction, _INSTRUCTION, at)
+    words = vocabulary()
+    made, seen, asked = open_pack(JUDGING_PROMPTS[0] if rng.random() < 0.6 else rng.choice(JUDGING_PROMPTS[1:]))
     for number, (sentence, true) in enumerate(judged_sentences(scene, rng, wishes)):
-        ids = [*(words[p] for p in pieces(" " + sentence)), words[ASSISTANT]]
-        targets = [_IGNORE] * (len(ids) - 1) + [words["Yes" if true else "No"]]
-        made.add(ids, _INSTRUCTION + 1 + number, asked, targets)
-    caption = " ".join(s.text for s in describe(scene, rng))
-    told = [words[p] for p in pieces(caption)]
+        add_question(made, number, sentence, words["Yes" if true else "No"], asked)
+    told = [words[p] for p in pieces(" ".join(s.text for s in describe(scene, rng)))]
     request = [*(words[p] for p in pieces(CAPTION_PROMPT)), words[ASSISTANT]]
-    made.add([*request, *told], _CAPTION, at, [*[_IGNORE] * (len(request) - 1), *told, words[END]])
+    made.add([*request, *told], _CAPTION, seen, [*[_IGNORE] * (len(request) - 1), *told, words[END]])
     return made
 
 
@@ -243,7 +252,7 @@ def train_language(
             group["lr"] = schedule(step, course.horizon, course.peak)
         pool = easy if step < course.easy_steps else len(scenes)
         rows = [rng.randrange(pool) for _ in range(course.batch)]
-        made = collate([pack(scenes[i], rng, words, course.wishes) for i in rows], words[PAD])
+        made = collate([pack(scenes[i], rng, course.wishes) for i in rows], words[PAD])
         with torch.autocast("cpu", torch.bfloat16):
             judging, caption = losses(model, features[rows].float(), made, answers)
         optimiser.zero_grad()

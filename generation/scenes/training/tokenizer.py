@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from functools import cache
 
 from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers, processors
 from tokenizers.models import WordLevel
@@ -46,6 +47,7 @@ def pieces(text: str) -> list[str]:
     return re.findall(_PIECE, text)
 
 
+@cache
 def vocabulary() -> dict[str, int]:
     """Token to id: the special tokens, then every word of grammar and prompts, with a space before it and without."""
     texts = [*JUDGING_PROMPTS, CAPTION_PROMPT, "Yes No", "an a The An A"]
