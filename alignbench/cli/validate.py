@@ -23,7 +23,7 @@ def validate(dataset: Path, as_json: bool) -> int:
 
     violations = violations_of(dataset)
     lines = [f"{each.table} {each.row or '(all)'}: {each.rule}: {each.message}" for each in violations]
-    verdict = f"rules broken {len(lines):,} times" if lines else "valid"
+    verdict = f"violations: {len(lines):,}" if lines else "valid"
     outcome = {"dataset": str(dataset), "valid": not lines, "violations": [asdict(each) for each in violations]}
     say(outcome, [*lines, f"{dataset}: {verdict}"], as_json=as_json)
     return 1 if violations else 0
