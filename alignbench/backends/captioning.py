@@ -62,7 +62,9 @@ class CaptionWriter:
         self._vlm = vlm
         self._decoding = decoding
         self._batch = batch
-        self._ends = _end_tokens(vlm)
+        self._ends = vlm.end_tokens()
+        if not self._ends:
+            raise UsageError(f"{vlm.ref.name} has no token that ends a text, so it cannot caption; use another model")
         before = vlm.model.generation_config
         # What a call leaves open, transformers takes from here: cuts and penalties that the model's author liked.
         vlm.model.generation_config = transformers.GenerationConfig(
@@ -127,12 +129,3 @@ class _SeededNoise(transformers.LogitsProcessor):
         size = scores.shape[1]
         waits = [torch.empty(size).exponential_(generator=generator) for generator in self._generators]
         return scores - torch.stack(waits).log().to(scores.device)
-
-
-def _end_tokens(vlm: Vlm) -> set[int]:
-    """The tokens that end a text, by the model's word as well as its tokenizer's."""
-    told = vlm.model.generation_config.eos_token_id
-    ends = {vlm.tokenizer.eos_token_id, *(told if isinstance(told, list) else [told])} - {None}
-    if not ends:
-        raise UsageError(f"{vlm.ref.name} has no token that ends a text, so it cannot caption; use another model")
-    return ends
