@@ -134,7 +134,8 @@ def test_weights_are_small_and_in_half_precision(weights: str) -> None:
 
 
 def test_the_trained_prompt_is_the_judging_prompt_and_the_tokenizer_is_the_one_trained_with() -> None:
-    assert (EMBEDDED.parent.parent / "judges" / "prompts" / "yes_no.txt").read_text().rstrip("\n") == JUDGING_PROMPT
+    shipped = EMBEDDED.parent.parent / "judges" / "prompts" / "yes_no.sentence.txt"
+    assert shipped.read_text().rstrip("\n") == JUDGING_PROMPT
     built = json.loads(build_tokenizer().backend_tokenizer.to_str())
     for name in ("scenes-a", "scenes-b"):
         shipped = json.loads((EMBEDDED / name / "tokenizer.json").read_text())

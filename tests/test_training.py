@@ -39,6 +39,7 @@ def judged(reference: str) -> float:
     return answer.verdict.score
 
 
+@pytest.mark.filterwarnings("ignore:.* of its probability:UserWarning")  # so short a training leaves much
 def test_a_vlm_is_trained_saved_and_gone_on_with(tmp_path: Path) -> None:
     courses = (Course("0", 2, 4, easy_steps=1, batch=2), Course("0-second", 1, 1, batch=2))
     plan = VlmPlan(TOWER, LANGUAGE, 0, tower_steps=1, tower_images=130, language_images=8, courses=courses)
