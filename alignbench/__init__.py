@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from alignbench.text import split_sentences
     from alignbench.types import (
         Answer,
+        Context,
         Direction,
         ErrorType,
         Image,
@@ -42,6 +43,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AlignbenchError",
     "Answer",
+    "Context",
     "Dataset",
     "DatasetWriter",
     "Direction",

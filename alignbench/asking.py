@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from alignbench.errors import AlignbenchError, ImageError, RunError
-from alignbench.types import Answer, Judge, Query, Status, Verdict
+from alignbench.types import Answer, Billed, Judge, Query, Status, Verdict
 
 PATIENCE = 20
 """After so many failing queries in a row, the fault is not the queries'."""
 
 
-@dataclass
+@dataclass(slots=True)
 class _Open:
-    """A query that the judge has taken: places without an answer, and places whose second answer is dropped."""
+    """A query that the judge has taken.
+
+    Attributes:
+        query: What it took.
+        left: The places in it that have no answer yet.
+        answered: The places that are asked again although they have one, whose second answer is dropped.
+        places: Where the sentences of `query` stand in the query that was to be asked; null where that is `query`.
+    """
 
     query: Query
     left: set[int]
     answered: set[int] = field(default_factory=set)
+    places: Sequence[int] | None = None
+
+    def original(self, place: int) -> int:
+        """Where a sentence of `query` stands in the query that was to be asked."""
+        return place if self.places is None else self.places[place]
 
 
 class Asking:
@@ -27,7 +39,8 @@ class Asking:
 
     An exception of the adapter ends its stream. The queries it had taken and not answered are asked again, one by one;
     what fails alone gets `failed` verdicts with the reason, and a new stream takes the rest. An error of alignbench is
-    the user's to mend, so it stops the run, as does a judge that answers what it was not asked.
+    the user's to mend, so it stops the run, as does a judge that answers what it was not asked; what was open then has
+    no answer, as after an interruption.
 
     Args:
         judge: The judge.
@@ -45,7 +58,7 @@ class Asking:
         self._source_failed = False
         self._failures = 0
 
-    def answers(self) -> Iterator[Answer]:
+    def answers(self) -> Generator[Answer, None, None]:
         """Yield one answer for every sentence of every query, as soon as it is known.
 
         Raises:
@@ -76,9 +89,14 @@ class Asking:
         return query
 
     def _converse(self, queries: Iterable[Query]) -> Generator[Answer, None, str | None]:
-        """Yield the judge's answers and return why its stream broke off, if it did."""
+        """Yield the judge's answers and return why its stream broke off, if it did.
+
+        A stream that is left early is closed at once, so that the judge can cancel what it has in flight.
+        """
+        stream: Iterator[Answer] = iter(())
         try:
-            for answer in self._judge.judge(queries):
+            stream = self._judge.judge(queries)
+            for answer in stream:
                 checked = self._accept(answer)
                 if checked is not None:
                     yield checked
@@ -86,6 +104,8 @@ class Asking:
             if self._source_failed or (isinstance(error, AlignbenchError) and not isinstance(error, ImageError)):
                 raise
             return f"{type(error).__name__}: {error}"
+        finally:
+            _close(stream)
         return None
 
     def _accept(self, answer: Answer) -> Answer | None:
@@ -98,7 +118,7 @@ class Asking:
                 f"the judge {self._judge.spec.name!r} answered sentence {answer.sentence} of query {answer.query}, "
                 "which it was not asked or had answered before; nothing is lost: mend the adapter, then run again"
             )
-        checked = Answer(answer.query, answer.sentence, _checked(answer.verdict))
+        checked = Answer(answer.query, opened.original(answer.sentence), _checked(answer.verdict))
         opened.left.remove(answer.sentence)
         if not opened.left and not opened.answered:
             del self._open[answer.query]
@@ -109,7 +129,7 @@ class Asking:
         """Fail whatever is open."""
         for number, opened in self._open.items():
             for place in sorted(opened.left):
-                yield Answer(number, place, Verdict.failed(Status.FAILED, reason))
+                yield Answer(number, opened.original(place), Verdict.failed(Status.FAILED, reason))
         self._open.clear()
 
     def _ask_alone(self, reason: str) -> Iterator[Answer]:
@@ -117,12 +137,18 @@ class Asking:
         suspects = list(self._open.values())
         self._open.clear()
         for suspect in suspects:
-            again = reason
-            self._open[suspect.query.number] = suspect
+            asked = self._again(suspect) if len(suspects) > 1 else suspect
+            self._open[asked.query.number] = asked
             if len(suspects) > 1:
-                suspect.answered = set(range(len(suspect.query.sentences))) - suspect.left
-                again = (yield from self._converse([suspect.query])) or "the judge gave no answer"
-            yield from self._fail(suspect, again)
+                reason = (yield from self._converse([asked.query])) or "the judge gave no answer"
+            yield from self._fail(asked, reason)
+
+    def _again(self, suspect: _Open) -> _Open:
+        """The query to ask again: whole, so that it is batched as before; where answers cost money, only the rest."""
+        if not isinstance(self._judge, Billed):
+            return replace(suspect, answered=set(range(len(suspect.query.sentences))) - suspect.left)
+        places = sorted(suspect.left)
+        return _Open(_narrowed(suspect.query, places), set(range(len(places))), places=places)
 
     def _fail(self, suspect: _Open, reason: str) -> Iterator[Answer]:
         if not suspect.left:
@@ -135,6 +161,20 @@ class Asking:
                 f"the judge {self._judge.spec.name!r} failed on {self._failures} queries in a row, the last time with "
                 f"{reason}; nothing is lost: mend that, then run the same command again with --retry-failed"
             )
+
+
+def _close(stream: Iterator[Answer]) -> None:
+    close = getattr(stream, "close", None)
+    if close is not None:
+        close()
+
+
+def _narrowed(query: Query, places: Sequence[int]) -> Query:
+    """The query without its sentences at other places."""
+    context = query.context
+    if context is not None:
+        context = replace(context, places=tuple(context.places[place] for place in places))
+    return replace(query, sentences=tuple(query.sentences[place] for place in places), context=context)
 
 
 def _checked(verdict: Verdict) -> Verdict:

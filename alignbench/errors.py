@@ -8,6 +8,7 @@ AlignbenchError                 printed without a traceback by the command line,
 ├── ImportFileError             a file of others that cannot be read as what it should be
 ├── ImageError                  bytes that are not an image we are willing to decode
 ├── RunError                    a run folder that cannot be continued or read
+├── BudgetError                 the next answer could cost more than the user allows; the run stops, nothing is lost
 ├── RecipeError                 a recipe that does not say what to generate
 ├── MissingDependencyError      an optional package that an adapter needs
 └── StorageError                the disk refused a write: full, read-only or gone
@@ -59,6 +60,10 @@ class ImageError(AlignbenchError):
 
 class RunError(AlignbenchError):
     """A run folder that cannot be continued or read."""
+
+
+class BudgetError(AlignbenchError):
+    """The next answer could cost more than the user allows; the run stops and keeps what it has."""
 
 
 class RecipeError(AlignbenchError):

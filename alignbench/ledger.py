@@ -25,15 +25,20 @@ class Ledger:
 
     A line is a row of `schema.JUDGMENTS`. A kill can leave the last line cut short: opening cuts it off.
 
+    Args:
+        folder: The run's folder.
+        shard: (i, n), which part of the run it keeps.
+        sync_each: Whether an answer survives a power cut as soon as it is appended, rather than a second later.
+
     Raises:
         RunError: Another process judges this run.
         StorageError: The disk refused.
     """
 
-    def __init__(self, folder: Path, shard: tuple[int, int]) -> None:
+    def __init__(self, folder: Path, shard: tuple[int, int], *, sync_each: bool = False) -> None:
         self.path = folder / f"ledger-{shard[0]}-of-{shard[1]}.jsonl"
         busy = f"another process is judging into {self.path}; wait for it, or give another --shard"
-        self._lines = LineFile(self.path, busy)
+        self._lines = LineFile(self.path, busy, sync_each=sync_each)
         for other in sorted(folder.glob(_PATTERN)):
             if not other.stem.endswith(f"-of-{shard[1]}") and is_open(other):
                 self._lines.close()
@@ -48,7 +53,7 @@ class Ledger:
         self.close()
 
     def append(self, judgment: Judgment) -> None:
-        """Add a judgment; once this returns, it survives a kill, and a second later a power cut.
+        """Add a judgment; once this returns, it survives a kill, and a power cut as `sync_each` says.
 
         Raises:
             StorageError: The disk refused; the ledger is as it was before.
@@ -101,6 +106,14 @@ class Recorded:
             self.attempts[row], self.status[row], self.truncated[row] = attempts, status, truncated
             self._places[row] = place
 
+    def answered(self, *, retry_failed: bool = False) -> NDArray[np.bool_]:
+        """Which sentences are not to be asked, (sentences,).
+
+        Args:
+            retry_failed: Whether to ask again where there is an answer without a score; a missing image stays missing.
+        """
+        return np.isin(self.status, _FINAL) if retry_failed else self.attempts > 0
+
     def rows(self, start: int, stop: int) -> list[dict[str, Any]]:
         """The newest answers to the sentences from `start` to `stop`, in their order, as rows of `schema.JUDGMENTS`."""
         with contextlib.ExitStack() as stack:
@@ -113,6 +126,7 @@ class Recorded:
 
 
 _CODES = {str(status): code for code, status in enumerate(Status)}
+_FINAL = [_CODES[Status.OK], _CODES[Status.IMAGE_MISSING]]
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -8,7 +8,7 @@ import os
 import time
 from pathlib import Path
 
-from alignbench.atomic import storage_errors
+from alignbench.atomic import storage_errors, sync
 from alignbench.errors import RunError
 
 _SYNC_SECONDS = 1.0
@@ -23,14 +23,16 @@ class LineFile:
     Args:
         path: The file; made where missing.
         busy: What to say where another process has it open.
+        sync_each: Whether each line survives a power cut as soon as it is added, rather than a second later.
 
     Raises:
         RunError: Another process has it open.
         StorageError: The disk refused.
     """
 
-    def __init__(self, path: Path, busy: str) -> None:
+    def __init__(self, path: Path, busy: str, *, sync_each: bool = False) -> None:
         self.path = path
+        self._seconds = 0.0 if sync_each else _SYNC_SECONDS
         with storage_errors(path):
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         try:
@@ -40,13 +42,14 @@ class LineFile:
                 self._length = _whole_length(self._descriptor)
                 if self._length < os.fstat(self._descriptor).st_size:
                     os.ftruncate(self._descriptor, self._length)
+                sync(path.parent)
         except BaseException:
             os.close(self._descriptor)
             raise
         self._synced = time.monotonic()
 
     def append(self, line: bytes) -> int:
-        """Add a line, its newline included; once this returns, it survives a kill, a second later a power cut.
+        """Add a line, its newline included; once this returns, it survives a kill, and a power cut as `sync_each` says.
 
         Returns:
             Where the line begins.
@@ -57,7 +60,7 @@ class LineFile:
         start = self._length
         with storage_errors(self.path):
             self._write(line)
-            if time.monotonic() - self._synced > _SYNC_SECONDS:
+            if time.monotonic() - self._synced >= self._seconds:
                 os.fsync(self._descriptor)
                 self._synced = time.monotonic()
         return start

@@ -1,23 +1,28 @@
-"""Decides in which order a run asks: a query an image, its sentences shuffled, all of it a function of keys."""
+"""Decides in which order a run asks: a query an image or a caption, all of it a function of keys."""
 
 from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from alignbench.errors import DatasetError
+from alignbench.errors import DatasetError, UnknownNameError
 from alignbench.store import Dataset
+from alignbench.types import Context
+from alignbench.wording import Alone, InCaption, Wording
+
+CONTEXTS = ("sentence", "caption")
+"""What a judge may be shown with a sentence: nothing, or the caption that it stands in."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedQuery:
-    """A query to come: `rows` are the sentences of an image as rows of sentences.parquet, in the order they are shown.
+    """A query to come: `rows` are its sentences as rows of sentences.parquet, in the order they are shown.
 
     `shown_key` is the image that the judge gets, which a control may have replaced.
     """
@@ -30,81 +35,129 @@ class PlannedQuery:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All queries of a dataset, and the ids and texts of its sentences by row."""
+    """All queries of a dataset, in the order of their numbers, the ids of its sentences by row, and their words."""
 
     queries: Sequence[PlannedQuery]
     sentence_ids: Sequence[str]
-    texts: pa.ChunkedArray
+    wording: Wording
 
-    def shard(self, number: int, count: int) -> Sequence[PlannedQuery]:
-        """The queries of one of `count` parts: neighbours, because they share row groups of the images."""
+    def part(self, shard: tuple[int, int], limit: int | None) -> NDArray[np.bool_]:
+        """Which sentences belong to the i-th of n parts and are among the first `limit`, (sentences,).
+
+        Queries of a part are neighbours, because neighbours share row groups of the images.
+        """
+        number, count = shard
         total = len(self.queries)
-        return self.queries[number * total // count : (number + 1) * total // count]
+        mine = np.zeros(len(self.sentence_ids), dtype=np.bool_)
+        for query in self.queries[number * total // count : (number + 1) * total // count]:
+            mine[list(query.rows)] = True
+        if limit is not None:
+            mine[limit:] = False
+        return mine
+
+    def words(self, asked: PlannedQuery) -> tuple[tuple[str, ...], Context | None]:
+        """The sentences of a query that may lack some of the planned ones, and the caption where it is shown."""
+        return self.wording.of(self.queries[asked.number].rows, asked.rows)
 
 
-def plan_queries(dataset: Dataset, seed: int, asked_of: Mapping[str, str]) -> Plan:
+def plan_queries(dataset: Dataset, seed: int, asked_of: Mapping[str, str], context: str = "sentence") -> Plan:
     """Plan the queries of a dataset, in the order in which their images are stored.
 
     Args:
         dataset: What to judge.
         seed: Of the shuffling; the order of an image's sentences depends on it and the image's key alone.
         asked_of: The image whose sentences are asked about, by the key of the image that is shown; itself where absent.
+        context: `sentence`: a query an image, the sentences of all its captions shuffled. `caption`: a query a caption,
+            its sentences in their order.
 
     Raises:
+        UnknownNameError: No such context.
         DatasetError: A sentence whose pair, or a pair whose image, is not there; an id that comes twice.
     """
-    table = dataset.sentences_table(["sentence_id", "pair_id", "text"])
+    if context not in CONTEXTS:
+        raise UnknownNameError.of("context", context, CONTEXTS, "mend the judge's spec")
+    in_caption = context == "caption"
+    table = dataset.sentences_table(["sentence_id", "pair_id", *(["start", "end"] if in_caption else ["text"])])
+    pairs = dataset.pairs_table(["pair_id", "image_key", *(["caption"] if in_caption else [])])
     sentence_ids, image_keys = table.column("sentence_id").to_pylist(), dataset.image_keys()
     _refuse_twice(dataset, "sentence", sentence_ids)
     _refuse_twice(dataset, "image", image_keys)
-    rows_of = _rows_by_image(dataset, table.column("pair_id").to_pylist())
+    pair_of = _pair_of(dataset, table.column("pair_id").to_pylist(), pairs.column("pair_id").to_pylist())
+    wording, order = _in_caption(dataset, table, pairs, pair_of) if in_caption else (Alone(table.column("text")), None)
+    blocks = _blocks(pairs.column("image_key").to_pylist(), pair_of, order)
     queries: list[PlannedQuery] = []
     for shown_key in image_keys:
         image_key = asked_of.get(shown_key, shown_key)
-        rows = rows_of.pop(image_key, [])
-        random.Random(f"{seed}:{image_key}").shuffle(rows)
-        if rows:
+        for rows in blocks.pop(image_key, []):
+            if not in_caption:
+                random.Random(f"{seed}:{image_key}").shuffle(rows)
             queries.append(PlannedQuery(len(queries), image_key, shown_key, tuple(rows)))
-    if rows_of:
-        raise DatasetError(
-            f"the image {next(iter(rows_of))!r} of a pair is not in {dataset.path}; "
-            f"run `alignbench validate {dataset.path}`"
-        )
-    return Plan(queries, sentence_ids, table.column("text"))
+    if blocks:
+        raise DatasetError(f"the image {next(iter(blocks))!r} of a pair is not in {dataset.path}; {_check(dataset)}")
+    return Plan(queries, sentence_ids, wording)
 
 
 def _refuse_twice(dataset: Dataset, what: str, ids: Sequence[str]) -> None:
     if len(set(ids)) < len(ids):
         twice = next(each for each, count in Counter(ids).items() if count > 1)
+        raise DatasetError(f"the {what} {twice!r} comes twice in {dataset.path}; {_check(dataset)}")
+
+
+def _check(dataset: Dataset) -> str:
+    return f"run `alignbench validate {dataset.path}`"
+
+
+def _pair_of(dataset: Dataset, wanted: Sequence[str], pair_ids: Sequence[str]) -> NDArray[np.int64]:
+    """The row of each sentence's pair, (sentences,)."""
+    _refuse_twice(dataset, "pair", pair_ids)
+    row_of = {pair_id: row for row, pair_id in enumerate(pair_ids)}
+    try:
+        return np.fromiter((row_of[pair_id] for pair_id in wanted), np.int64, len(wanted))
+    except KeyError as error:
         raise DatasetError(
-            f"the {what} {twice!r} comes twice in {dataset.path}; run `alignbench validate {dataset.path}`"
-        )
+            f"the pair {error.args[0]!r} of a sentence is not in {dataset.path}; {_check(dataset)}"
+        ) from error
 
 
-def _rows_by_image(dataset: Dataset, pair_ids: Sequence[str]) -> dict[str, list[int]]:
-    pairs = dataset.pairs_table(["pair_id", "image_key"])
-    _refuse_twice(dataset, "pair", pairs.column("pair_id").to_pylist())
-    image_of = dict(zip(pairs.column("pair_id").to_pylist(), pairs.column("image_key").to_pylist(), strict=True))
-    rows_of: dict[str, list[int]] = {}
-    for row, pair_id in enumerate(pair_ids):
-        if pair_id not in image_of:
-            raise DatasetError(
-                f"the pair {pair_id!r} of a sentence is not in {dataset.path}; run `alignbench validate {dataset.path}`"
-            )
-        rows_of.setdefault(image_of[pair_id], []).append(row)
-    return rows_of
+def _in_caption(
+    dataset: Dataset, table: pa.Table, pairs: pa.Table, pair_of: NDArray[np.int64]
+) -> tuple[InCaption, NDArray[np.int64]]:
+    """The wording, and the rows of the sentences by pair, then by their place in the caption, (sentences,)."""
+    # Not by `to_numpy`, which imports pandas where that is installed: a second for nothing.
+    start, end = (np.array(table.column(name).to_pylist(), np.int32) for name in ("start", "end"))
+    wording = InCaption(pairs.column("caption"), pair_of, start, end, _check(dataset))
+    return wording, np.lexsort((end, start, pair_of))
 
 
-def still_to_ask(queries: Sequence[PlannedQuery], wanted: NDArray[np.bool_]) -> dict[str, PlannedQuery]:
-    """The queries with a wanted sentence, without their other sentences, by the key of the image that is shown.
+def _blocks(
+    image_keys: Sequence[str], pair_of: NDArray[np.int64], order: NDArray[np.int64] | None
+) -> dict[str, list[list[int]]]:
+    """The rows of each query to come, by the image that its sentences are about: a block a pair where `order` is given.
 
     Args:
-        queries: What was planned.
+        image_keys: Of each pair.
+        pair_of: The pair of each sentence, (sentences,).
+        order: The sentences' rows with those of a pair together, (sentences,); null for a block an image.
+    """
+    blocks: dict[str, list[list[int]]] = {}
+    if order is None:
+        for row, pair in enumerate(pair_of.tolist()):
+            blocks.setdefault(image_keys[pair], [[]])[0].append(row)
+        return blocks
+    cuts = np.flatnonzero(np.diff(pair_of[order])) + 1
+    for rows in np.split(order, cuts) if order.size else []:
+        blocks.setdefault(image_keys[pair_of[rows[0]]], []).append(rows.tolist())
+    return blocks
+
+
+def still_to_ask(plan: Plan, wanted: NDArray[np.bool_]) -> Iterator[PlannedQuery]:
+    """The queries with a wanted sentence, without their other sentences, in the order of their numbers.
+
+    Args:
+        plan: All queries.
         wanted: Which sentences to ask, by row, (sentences,).
     """
-    left = ((query, tuple(row for row in query.rows if wanted[row])) for query in queries)
-    return {
-        query.shown_key: PlannedQuery(query.number, query.image_key, query.shown_key, rows)
-        for query, rows in left
-        if rows
-    }
+    for query in plan.queries:
+        rows = tuple(row for row in query.rows if wanted[row])
+        if rows:
+            yield query if len(rows) == len(query.rows) else replace(query, rows=rows)

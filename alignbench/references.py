@@ -9,16 +9,20 @@ from typing import Any
 
 from alignbench.errors import UnknownNameError, UsageError
 
-_FIELDS = ("name", "kind", "model", "revision", "family", "options")
+_FIELDS = ("name", "kind", "model", "revision", "family", "provider", "note", "options")
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A model to build: which kind of adapter, what it loads, and the options of its `from_reference`."""
+    """A model to build: which kind of adapter, what it loads, and the options of its `from_reference`.
+
+    `note` is what else people should know; it changes nothing.
+    """
 
     kind: str
     model: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    note: str | None = None
 
 
 def parse_reference(text: str) -> Reference:
@@ -45,7 +49,10 @@ def is_spec_file(text: str) -> bool:
 
 
 def read_spec_file(path: Path) -> Reference:
-    """Read a judge from a YAML file: `kind`, `model`, and, if wanted, `name`, `revision`, `family`, `options`.
+    """Read a judge from a YAML file.
+
+    It says `kind` and `model` and, if wanted, `name`, `revision`, `family`, `provider`, `note`, and as `options` what
+    else the adapter's `from_reference` takes.
 
     Raises:
         UsageError: The file cannot be read, is not YAML, or does not say what it must.
@@ -63,7 +70,8 @@ def read_spec_file(path: Path) -> Reference:
     missing = [key for key in ("kind", "model") if key not in texts]
     if missing:
         raise UsageError(f"the spec file {path} lacks `{missing[0]}`; it needs `kind` and `model`, as in `kind: clip`")
-    return Reference(texts.pop("kind"), texts.pop("model"), {**options, **texts})
+    note = texts.pop("note", None)
+    return Reference(texts.pop("kind"), texts.pop("model"), {**options, **texts}, note)
 
 
 def _parse_yaml(path: Path) -> dict[Any, Any]:

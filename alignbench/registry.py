@@ -7,44 +7,21 @@ import importlib.util
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from alignbench.adapters import KINDS, NAMED, Kind, Role
 from alignbench.errors import MissingDependencyError, UnknownNameError, UsageError
 from alignbench.references import Reference, is_spec_file, parse_reference, read_spec_file
-from alignbench.types import Captioner, ImageModel, Judge
+from alignbench.types import Captioner, Estimator, ImageModel, Judge
+
+if TYPE_CHECKING:
+    from alignbench.published import PublishedJudge
 
 _HOME = Path(__file__).resolve().parent
-_EMBEDDED = _HOME / "embedded"
-
-
-class Role(StrEnum):
-    """What an adapter is for; the value is what `alignbench list` takes."""
-
-    JUDGES = "judges"
-    CAPTIONERS = "captioners"
-    IMAGE_MODELS = "image-models"
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of adapter: `target` is its class as `module:Class`, `form` what may follow `KIND:`."""
-
-    target: str
-    form: str
-    summary: str
-    extra: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """A model with a name of its own."""
-
-    reference: Reference
-    summary: str
+_SPECS = "judges.specs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,82 +31,6 @@ class Listed:
     name: str
     summary: str
     extra: str | None = None
-
-
-_KINDS: Mapping[Role, Mapping[str, Kind]] = {
-    Role.JUDGES: {
-        "clip": Kind(
-            "judges.clip:ClipJudge",
-            "local-dir:PATH, ARCHITECTURE/PRETRAINED or hf-hub:ORG/NAME",
-            "cosine similarity of a CLIP model, loaded by open_clip",
-            "clip",
-        ),
-        "local_vlm": Kind(
-            "judges.local_vlm:LocalVlmJudge",
-            "PATH_OR_ID[@REVISION]",
-            "probability of yes from a vision-language model, loaded by transformers",
-            "vlm",
-        ),
-        "blind": Kind(
-            "judges.blind:BlindJudge", "constant, length, index or ngram", "a control that looks at no image"
-        ),
-        "planted": Kind(
-            "judges.planted:PlantedJudge",
-            "auroc=0.8,seed=1,...",
-            "a judge with planted properties, for tests and dry runs",
-        ),
-    },
-    Role.CAPTIONERS: {
-        "local_vlm": Kind(
-            "generation.captioners:LocalVlmCaptioner",
-            "PATH_OR_ID[@REVISION]",
-            "captions by a vision-language model, loaded by transformers",
-            "vlm",
-        ),
-        "scenes": Kind(
-            "generation.scenes.writer:ScenesWriter",
-            "template",
-            "the control of the offline world: errors at a set rate",
-        ),
-    },
-    Role.IMAGE_MODELS: {
-        "scenes": Kind(
-            "generation.scenes.painters:SloppyPainter",
-            "painter-a or painter-b",
-            "renderers of the offline world that violate their prompt",
-        ),
-    },
-}
-
-
-def _embedded(kind: str, name: str, summary: str, prefix: str = "") -> Named:
-    return Named(Reference(kind, f"{prefix}{_EMBEDDED / name}", {"name": name, "family": name}), summary)
-
-
-def _blind(name: str, summary: str) -> Named:
-    return Named(Reference("blind", name), summary)
-
-
-_NAMED: Mapping[Role, Mapping[str, Named]] = {
-    Role.JUDGES: {
-        "scenes-clip": _embedded("clip", "scenes-clip", "the embedded CLIP model of the offline world", "local-dir:"),
-        "scenes-a": _embedded("local_vlm", "scenes-a", "the larger embedded model of the offline world"),
-        "scenes-b": _embedded("local_vlm", "scenes-b", "the smaller embedded model of the offline world"),
-        "constant": _blind("constant", "blind control: the same score for every sentence"),
-        "length": _blind("length", "blind control: shorter sentences score higher"),
-        "index": _blind("index", "blind control: earlier sentences score higher"),
-        "ngram": _blind("ngram", "blind control: words alone, learnt from the labels of other clusters"),
-    },
-    Role.CAPTIONERS: {
-        "scenes-a": _embedded("local_vlm", "scenes-a", "the larger embedded model of the offline world"),
-        "scenes-b": _embedded("local_vlm", "scenes-b", "the smaller embedded model of the offline world"),
-        "scenes-template": Named(Reference("scenes", "template"), "writes from templates, with errors at a set rate"),
-    },
-    Role.IMAGE_MODELS: {
-        "scenes-painter-a": Named(Reference("scenes", "painter-a"), "violates one prompt sentence in ten"),
-        "scenes-painter-b": Named(Reference("scenes", "painter-b"), "violates one prompt sentence in three"),
-    },
-}
 
 
 def build_judge(reference: str, **options: Any) -> Judge:
@@ -147,14 +48,46 @@ def build_judge(reference: str, **options: Any) -> Judge:
     return cast("Judge", _build(Role.JUDGES, reference, options))
 
 
-def check_judge(reference: str) -> None:
-    """Raise what `build_judge` would raise for a name or kind that there is not; nothing is imported or loaded.
+def build_estimator(reference: str, **options: Any) -> Estimator | None:
+    """Build what says beforehand what a judge would cost; null where its adapter cannot say.
+
+    The adapter is imported, but no model is loaded, nothing is asked, and no key is needed. Arguments and errors as in
+    `build_judge`.
+    """
+    found = _resolve(Role.JUDGES, reference)
+    adapter = _adapter(Role.JUDGES, found.kind)
+    wanted = _wanted(adapter, found, options)
+    make = getattr(adapter, "estimator", None)
+    return None if make is None else cast("Estimator", make(found.model, **wanted))
+
+
+def check_judge(reference: str, **options: Any) -> None:
+    """Raise what `build_judge` would raise before it loads a model; where there are options, the adapter is imported.
 
     Raises:
         UnknownNameError: No such name or kind.
-        UsageError: A reference or spec file that cannot be read.
+        UsageError: A reference or spec file that cannot be read, or an option that the adapter does not take.
+        MissingDependencyError: The adapter has to be imported and needs an extra that is not installed.
     """
-    _resolve(Role.JUDGES, reference)
+    found = _resolve(Role.JUDGES, reference)
+    known = _parameters(_adapter(Role.JUDGES, found.kind)) if options else None
+    for option, value in options.items():
+        if known is not None and not _takes(known, option, value):
+            raise UsageError(
+                f"the judge {reference!r} takes no option --{option.replace('_', '-')}; leave it out, or run the "
+                "judges that take it in a command of their own"
+            )
+
+
+def option_of(reference: str, option: str, options: Mapping[str, Any]) -> Any:
+    """What an option of a judge would be: as in `options`, else as its name or spec file says, else the default.
+
+    The adapter is imported; null where it has no such option. Errors as in `build_judge`.
+    """
+    found = _resolve(Role.JUDGES, reference)
+    known = _parameters(_adapter(Role.JUDGES, found.kind)) or {}
+    default = known[option].default if option in known else None
+    return {option: default, **found.options, **options}[option]
 
 
 def build_captioner(reference: str, **options: Any) -> Captioner:
@@ -177,59 +110,73 @@ def names(role: str) -> list[Listed]:
     if role not in known:
         raise UnknownNameError.of("list", role, known, f"run `alignbench list {known[0]}`")
     chosen = Role(role)
-    kinds = _kinds(chosen)
-    named = [Listed(name, each.summary, kinds[each.reference.kind].extra) for name, each in _NAMED[chosen].items()]
-    return named + [Listed(f"{name}:{kind.form}", kind.summary, kind.extra) for name, kind in kinds.items()]
+    there = kinds(chosen)
+    named = [Listed(name, each.summary, there[each.reference.kind].extra) for name, each in NAMED[chosen].items()]
+    return named + [Listed(f"{name}:{kind.form}", kind.summary, kind.extra) for name, kind in there.items()]
 
 
-def _kinds(role: Role) -> dict[str, Kind]:
-    """The kinds of other distributions, announced by entry points, then ours, which win a clash of names."""
+def kinds(role: Role) -> dict[str, Kind]:
+    """The kinds that other distributions announce by entry points, then ours, which win a clash; imports nothing."""
     group = f"alignbench.{role.value.replace('-', '_')}"
     others = {point.name: _kind_of(point) for point in entry_points(group=group)}
-    return others | dict(_KINDS[role])
+    return others | dict(KINDS[role])
 
 
 def _kind_of(point: EntryPoint) -> Kind:
-    source = point.dist.name if point.dist else "another distribution"
-    return Kind(point.value, "MODEL", f"from {source}")
+    source = point.dist.name if point.dist else None
+    return Kind(point.value, "MODEL", f"from {source or 'another distribution'}", distribution=source)
 
 
 def _build(role: Role, text: str, options: Mapping[str, Any]) -> object:
-    reference = _resolve(role, text)
-    make = _factory(reference.kind, _kinds(role)[reference.kind])
-    wanted = {**reference.options, **options}
-    _check_options(make, reference.kind, wanted)
-    return make(reference.model, **wanted)
+    found = _resolve(role, text)
+    adapter = _adapter(role, found.kind)
+    return adapter.from_reference(found.model, **_wanted(adapter, found, options))
 
 
 def _resolve(role: Role, text: str) -> Reference:
     """What `text` names, of a kind that there is."""
-    reference, kinds = _read(role, text), _kinds(role)
-    if reference.kind not in kinds:
-        known = [*kinds, *_NAMED[role]]
+    reference, there = _read(role, text), kinds(role)
+    if reference.kind not in there:
+        known = [*there, *NAMED[role]]
         raise UnknownNameError.of(_singular(role), reference.kind, known, f"run `alignbench list {role}`")
     return reference
 
 
 def _read(role: Role, text: str) -> Reference:
-    if text in _NAMED[role]:
-        return _NAMED[role][text].reference
+    if text in NAMED[role]:
+        return NAMED[role][text].reference
     if is_spec_file(text):
         return read_spec_file(Path(text))
     if ":" in text:
         return parse_reference(text)
-    kinds = _kinds(role)
-    if text in kinds:
-        raise UsageError(f"{text!r} is a kind of {_singular(role)} and needs a model: {text}:{kinds[text].form}")
-    raise UnknownNameError.of(_singular(role), text, [*_NAMED[role], *kinds], f"run `alignbench list {role}`")
+    there = kinds(role)
+    if text in there:
+        raise UsageError(f"{text!r} is a kind of {_singular(role)} and needs a model: {text}:{there[text].form}")
+    others = published() if role is Role.JUDGES else {}
+    if text in others:
+        return _unblocked(others[text])
+    known = [*NAMED[role], *there, *others]
+    raise UnknownNameError.of(_singular(role), text, known, f"run `alignbench list {role}`")
+
+
+def published() -> Mapping[str, PublishedJudge]:
+    """The judges that judges/specs.py knows by name; it is imported, and imports no adapter."""
+    return cast("Mapping[str, PublishedJudge]", load_module(_SPECS).JUDGES)
+
+
+def _unblocked(judge: PublishedJudge) -> Reference:
+    if judge.blocked:
+        raise UsageError(f"the judge {judge.name!r} cannot run here: {judge.blocked}; run `alignbench list judges`")
+    return judge.reference
 
 
 def _singular(role: Role) -> str:
     return role.value.replace("-", " ").removesuffix("s")
 
 
-def _factory(name: str, kind: Kind) -> Any:
-    """Import the adapter's class and return its `from_reference`."""
+def _adapter(role: Role, name: str) -> Any:
+    """Import the class of a kind of adapter, which has a `from_reference`."""
+    kind = kinds(role)[name]
     module_name, _, class_name = kind.target.partition(":")
     try:
         adapter = getattr(load_module(module_name), class_name)
@@ -238,12 +185,11 @@ def _factory(name: str, kind: Kind) -> Any:
         if kind.extra is None or missing in {"alignbench", "judges", "generation"}:
             raise
         raise MissingDependencyError.of(missing, kind.extra) from error
-    make = getattr(adapter, "from_reference", None)
-    if make is None:
+    if not hasattr(adapter, "from_reference"):
         raise UsageError(
             f"{kind.target}, registered as {name!r}, has no classmethod `from_reference`; its author must add it"
         )
-    return make
+    return adapter
 
 
 def load_module(name: str) -> ModuleType:
@@ -270,11 +216,30 @@ def _check_ours(module_name: str) -> None:
         )
 
 
-def _check_options(make: Any, kind: str, options: Mapping[str, Any]) -> None:
-    parameters = inspect.signature(make).parameters.values()
-    if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters):
-        return
-    known = [each.name for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY]
-    for option in options:
+def _wanted(adapter: Any, reference: Reference, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The keyword arguments of the adapter's `from_reference`: all that it needs, and none that it does not take."""
+    wanted, known = {**reference.options, **options}, _parameters(adapter)
+    if known is None:
+        return wanted
+    if "provider" not in known:
+        wanted.pop("provider", None)  # for people alone, so that any spec file may say it
+    for option in wanted:
         if option not in known:
-            raise UnknownNameError.of(f"option of {kind}", option, known, "leave it out or mend its name")
+            raise UnknownNameError.of(f"option of {reference.kind}", option, known, "leave it out or mend its name")
+    lacking = [name for name, each in known.items() if each.default is each.empty and name not in wanted]
+    if lacking:
+        raise UsageError(f"{reference.kind} needs the option {lacking[0]!r}; write it under `options` of a spec file")
+    return wanted
+
+
+def _parameters(adapter: Any) -> dict[str, inspect.Parameter] | None:
+    """The options of the adapter's `from_reference`; null where it takes any."""
+    parameters = inspect.signature(adapter.from_reference).parameters.values()
+    if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters):
+        return None
+    return {each.name: each for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def _takes(known: Mapping[str, inspect.Parameter], option: str, value: Any) -> bool:
+    """Whether an option can have that value: a flag does not fit an option of the same name that is none."""
+    return option in known and isinstance(known[option].default, bool) is isinstance(value, bool)

@@ -164,6 +164,7 @@ def judgment_row(judgment: Judgment) -> dict[str, Any]:
         "truncated": verdict.truncated,
         "raw": canonical_json(verdict.raw),
         "input_tokens": usage.input_tokens,
+        "cached_tokens": usage.cached_tokens,
         "output_tokens": usage.output_tokens,
         "seconds": usage.seconds,
         "cost_usd": usage.cost_usd,
@@ -177,7 +178,13 @@ def row_judgment(row: Row) -> Judgment:
         score=row["score"],
         status=Status(row["status"]),
         raw=json.loads(row["raw"]),
-        usage=Usage(row["input_tokens"], row["output_tokens"], row["seconds"], row["cost_usd"]),
+        usage=Usage(
+            input_tokens=row["input_tokens"],
+            output_tokens=row["output_tokens"],
+            seconds=row["seconds"],
+            cost_usd=row["cost_usd"],
+            cached_tokens=row.get("cached_tokens"),
+        ),
         truncated=row["truncated"],
     )
     return Judgment(row["sentence_id"], row["judge_id"], verdict, row["attempts"])

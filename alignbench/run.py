@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from alignbench.asking import Asking
-from alignbench.controls import blank_png, check_control, derange, permutation_digest
-from alignbench.decode import decode
-from alignbench.errors import ImageError, UsageError
+from alignbench.controls import check_control, derange, permutation_digest
+from alignbench.errors import BudgetError, UsageError
+from alignbench.interrupts import first_interrupt_stops
 from alignbench.ledger import Ledger, Recorded
 from alignbench.plan import Plan, PlannedQuery, plan_queries, still_to_ask
-from alignbench.run_folder import begin_or_resume, describe, folder_of, is_merged, merge
+from alignbench.run_folder import begin_or_resume, describe, folder_of, house_of, is_merged, merge
+from alignbench.shown import Shown
 from alignbench.store import Dataset
 from alignbench.types import (
     Answer,
+    Billed,
     Briefed,
-    Image,
+    Housed,
     Judge,
     JudgeSpec,
     Judgment,
     Pair,
-    Query,
     Sentence,
     Situated,
     Status,
@@ -33,7 +36,6 @@ from alignbench.types import (
 )
 
 _STATUSES = tuple(Status)
-_FINAL = [_STATUSES.index(status) for status in (Status.OK, Status.IMAGE_MISSING)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,11 @@ class RunSummary:
         statuses: How many finished sentences have each status.
         truncated: Finished sentences of which the judge's model saw only a part.
         seconds: Wall time of this call.
-        complete: Whether judgments.parquet holds all sentences; otherwise shards are missing or `limit` cut it short.
+        cost_usd: What the answers of this call cost; null where not measured.
+        spent_usd: What the judge spent since it was built, on what came to no answer too; null where it costs nothing.
+        complete: Whether judgments.parquet holds all sentences; otherwise shards are missing, or `limit` or `max_cost`
+            cut it short.
+        stopped: Why this call ended before all was asked; null where it did not.
     """
 
     folder: Path
@@ -72,7 +78,10 @@ class RunSummary:
     statuses: Mapping[Status, int]
     truncated: int
     seconds: float
+    cost_usd: float | None
+    spent_usd: float | None
     complete: bool
+    stopped: str | None
 
 
 def run_judge(  # noqa: PLR0913 - each argument is an option of `alignbench judge`
@@ -84,6 +93,7 @@ def run_judge(  # noqa: PLR0913 - each argument is an option of `alignbench judg
     shard: tuple[int, int] = (0, 1),
     retry_failed: bool = False,
     limit: int | None = None,
+    max_cost: float | None = None,
     seed: int = 0,
     progress: Callable[[Progress], None] | None = None,
 ) -> RunSummary:
@@ -92,6 +102,8 @@ def run_judge(  # noqa: PLR0913 - each argument is an option of `alignbench judg
     The run's folder is `out/<shown digest, 8>-<judge_id>`, with run.json =
     `{"run_version", "judge_id", "spec": {JudgeSpec, model nested}, "dataset": {"name", "version", "digest",
     "shown_digest"}, "briefed", "seed", "shards", "permutation": null | sha256, "environment", "versions", "started"}`.
+
+    Ctrl-C while a `Stoppable` judge has answers in flight waits for them and keeps them; the second does not wait.
 
     Args:
         dataset: What to judge.
@@ -102,21 +114,24 @@ def run_judge(  # noqa: PLR0913 - each argument is an option of `alignbench judg
         retry_failed: Ask again for sentences that have an answer but no score.
         limit: Judge only the first `limit` sentences of sentences.parquet; no judgments.parquet comes of it until a
             later call, without a limit, judges the rest.
+        max_cost: What the judge may spend, in US dollars, what it has spent already included; the call stops before. Of
+            no account where a judge costs nothing.
         seed: Of the order in which an image's sentences are shown, and of `shuffled`.
         progress: Called after each recorded answer.
 
     Raises:
-        UsageError: A control, shard or limit that makes no sense.
+        UsageError: A control, shard, limit or cost that makes no sense, or a cost limit where no price is known.
         DatasetError: An empty dataset.
         DatasetChangedError: The dataset is not the one the run began with.
         RunError: The run folder is damaged, held by another process, or the judge fails on everything.
         StorageError: The disk refused a write; what was answered before is kept.
     """
     started = time.monotonic()
-    _check_request(shard, limit)
+    check_request(shard, limit, max_cost)
     spec = controlled(judge.spec, control)
-    asked_of = _permutation(dataset, seed) if control == "shuffled" else {}
-    plan = plan_queries(dataset, seed, asked_of)
+    if max_cost is not None and isinstance(judge, Billed):
+        judge.limit_cost(max_cost)
+    plan, asked_of = plan_run(dataset, spec.context, spec.control, seed)
     folder = folder_of(out, dataset, spec)
     begin_or_resume(
         folder,
@@ -130,16 +145,20 @@ def run_judge(  # noqa: PLR0913 - each argument is an option of `alignbench judg
             environment=judge.environment if isinstance(judge, Situated) else {},
         ),
     )
-    with Ledger(folder, shard) as ledger:
+    with Ledger(folder, shard, sync_each=isinstance(judge, Billed)) as ledger:
         recorded = Recorded(folder, plan.sentence_ids)
-        part = _Part(judge, spec, dataset, plan, plan.shard(*shard), limit)
-        asked = part.judge(ledger, recorded, retry_failed, progress)
-    if asked:
+        mine, done = plan.part(shard, limit), recorded.answered(retry_failed=retry_failed)
+        if isinstance(judge, Housed):
+            judge.move_in(house_of(folder, shard))
+        call = _Call(judge, spec, dataset, plan)
+        with first_interrupt_stops(judge):
+            call.ask(mine, done, _record_in(ledger, spec.judge_id, plan, recorded), progress)
+    if call.asked:
         recorded = Recorded(folder, plan.sentence_ids)
-    complete = bool((recorded.attempts > 0).all())
+    complete = bool(recorded.answered().all())
     if complete and not is_merged(folder, recorded):
         merge(folder, recorded, dataset)
-    return _summary(folder, spec, recorded, asked, complete, time.monotonic() - started)
+    return call.summary(folder, recorded, time.monotonic() - started)
 
 
 def controlled(spec: JudgeSpec, control: str | None) -> JudgeSpec:
@@ -158,137 +177,123 @@ def controlled(spec: JudgeSpec, control: str | None) -> JudgeSpec:
     return replace(spec, control=control, name=f"{spec.name} ({control})")
 
 
-def _check_request(shard: tuple[int, int], limit: int | None) -> None:
+def plan_run(dataset: Dataset, context: str, control: str | None, seed: int) -> tuple[Plan, Mapping[str, str]]:
+    """The plan of a run, and the image asked about by the key of the one shown, empty where each is shown its own.
+
+    Raises:
+        UnknownNameError: There is no such context.
+        UsageError: A control that the dataset does not allow.
+        DatasetError: The dataset breaks a rule.
+    """
+    asked_of: Mapping[str, str] = {}
+    if control == "shuffled":
+        present = {image.image_key: image.sha256 for image in dataset.images() if image.sha256 is not None}
+        asked_of = derange(present, seed)
+    return plan_queries(dataset, seed, asked_of, context), asked_of
+
+
+def check_request(shard: tuple[int, int], limit: int | None, max_cost: float | None = None) -> None:
+    """Raise UsageError for a shard, limit or cost that makes no sense."""
     number, count = shard
     if not 0 <= number < count:
         raise UsageError(f"there is no shard {number} of {count}; give --shard i/n with i from 0 to n - 1, such as 0/4")
     if limit is not None and limit < 1:
         raise UsageError(f"a limit of {limit} sentences leaves nothing to judge; give --limit 1 or more")
+    if max_cost is not None and not max_cost >= 0:
+        raise UsageError(f"a run cannot be told to cost {max_cost} dollars at most; give --max-cost 0 or more")
 
 
-def _permutation(dataset: Dataset, seed: int) -> dict[str, str]:
-    present = {image.image_key: image.sha256 for image in dataset.images() if image.sha256 is not None}
-    return derange(present, seed)
+class _Call:
+    """One call of `run_judge`, which counts what it asks.
 
+    Attributes:
+        asked: Answers recorded by now.
+    """
 
-class _Part:
-    """The part of a run that one call judges."""
-
-    def __init__(
-        self,
-        judge: Judge,
-        spec: JudgeSpec,
-        dataset: Dataset,
-        plan: Plan,
-        queries: Sequence[PlannedQuery],
-        limit: int | None,
-    ) -> None:
+    def __init__(self, judge: Judge, spec: JudgeSpec, dataset: Dataset, plan: Plan) -> None:
         self._judge = judge
-        self._judge_id = spec.judge_id
-        self._control = spec.control
+        self._spec = spec
         self._dataset = dataset
         self._plan = plan
-        self._queries = queries
-        self._mine = np.zeros(len(plan.sentence_ids), dtype=np.bool_)
-        for query in queries:
-            self._mine[list(query.rows)] = True
-        if limit is not None:
-            self._mine[limit:] = False
+        self._cost_usd: float | None = None
+        self._stopped: str | None = None
+        self.asked = 0
 
-    def judge(
-        self, ledger: Ledger, recorded: Recorded, retry_failed: bool, progress: Callable[[Progress], None] | None
-    ) -> int:
-        """Ask what has no answer yet, record every answer as it comes, and return how many came."""
-        done = np.isin(recorded.status, _FINAL) if retry_failed else recorded.attempts > 0
-        todo = still_to_ask(self._queries, self._mine & ~done)
+    def ask(
+        self,
+        mine: NDArray[np.bool_],
+        done: NDArray[np.bool_],
+        record: Callable[[int, Verdict], None],
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        """Ask what is `mine` and not `done`, both (sentences,), as far as the money goes, and record every answer."""
+        todo = {query.number: query for query in still_to_ask(self._plan, mine & ~done)}
         if isinstance(self._judge, Briefed):
             self._judge.brief(_briefing(self._dataset, self._plan, todo))
-        by_number = {query.number: query for query in todo.values()}
-        state = Progress(int((self._mine & done).sum()), int(self._mine.sum()), 0, 0)
-        for answer in _answers(self._judge, _Shown(self._dataset, todo, self._plan, self._control)):
-            row = by_number[answer.query].rows[answer.sentence]
-            sentence_id, attempts = self._plan.sentence_ids[row], int(recorded.attempts[row]) + 1
-            ledger.append(Judgment(sentence_id, self._judge_id, answer.verdict, attempts))
-            failed = answer.verdict.status is not Status.OK
-            state = replace(state, finished=state.finished + 1, asked=state.asked + 1, failed=state.failed + failed)
-            if progress is not None:
-                progress(state)
-        return state.asked
+        shown = Shown(self._dataset, self._plan, todo.values(), self._spec.control)
+        finished, total, failed = int((mine & done).sum()), int(mine.sum()), 0
+        try:
+            with contextlib.closing(_answers(self._judge, shown)) as answers:
+                for number, place, verdict in answers:
+                    record(todo[number].rows[place], verdict)
+                    self._count(verdict)
+                    failed += verdict.status is not Status.OK
+                    if progress is not None:
+                        progress(Progress(finished + self.asked, total, self.asked, failed))
+        except BudgetError as error:
+            self._stopped = str(error)
+
+    def _count(self, verdict: Verdict) -> None:
+        self.asked += 1
+        if verdict.usage.cost_usd is not None:
+            self._cost_usd = (self._cost_usd or 0.0) + verdict.usage.cost_usd
+
+    def summary(self, folder: Path, recorded: Recorded, seconds: float) -> RunSummary:
+        """What this call did, and how the run stands according to `recorded`."""
+        counts = {status: int((recorded.status == code).sum()) for code, status in enumerate(_STATUSES)}
+        return RunSummary(
+            folder=folder,
+            judge_id=self._spec.judge_id,
+            name=self._spec.name,
+            sentences=len(recorded.status),
+            finished=int(recorded.answered().sum()),
+            asked=self.asked,
+            statuses={status: count for status, count in counts.items() if count},
+            truncated=int(recorded.truncated.sum()),
+            seconds=seconds,
+            cost_usd=self._cost_usd,
+            spent_usd=self._judge.spent_usd if isinstance(self._judge, Billed) else None,
+            complete=bool(recorded.answered().all()),
+            stopped=self._stopped,
+        )
 
 
-class _Shown:
-    """The queries with their images' bytes; `unshown` collects the verdicts on images that cannot be shown."""
+def _record_in(ledger: Ledger, judge_id: str, plan: Plan, recorded: Recorded) -> Callable[[int, Verdict], None]:
+    """What keeps the verdict on the sentence in a row."""
 
-    def __init__(self, dataset: Dataset, todo: Mapping[str, PlannedQuery], plan: Plan, control: str | None) -> None:
-        self._dataset = dataset
-        self._todo = todo
-        self._plan = plan
-        self._blank = control == "blank"
-        self._unshown: list[Answer] = []
+    def record(row: int, verdict: Verdict) -> None:
+        ledger.append(Judgment(plan.sentence_ids[row], judge_id, verdict, int(recorded.attempts[row]) + 1))
 
-    def __iter__(self) -> Iterator[Query]:
-        for image in self._dataset.images(self._todo.keys()):
-            planned = self._todo[image.image_key]
-            try:
-                encoded = self._encoded(image)
-            except ImageError as error:
-                self._put_off(planned, Status.IMAGE_UNREADABLE, str(error))
-                continue
-            if encoded is None:
-                self._put_off(planned, Status.IMAGE_MISSING, "the dataset does not hold the image's bytes")
-            else:
-                yield Query(planned.number, encoded, tuple(self._plan.texts[row].as_py() for row in planned.rows))
-
-    def _encoded(self, image: Image) -> bytes | None:
-        if image.bytes is None:
-            return None
-        size = decode(image.bytes).size
-        return blank_png(*size) if self._blank else image.bytes
-
-    def _put_off(self, planned: PlannedQuery, status: Status, reason: str) -> None:
-        verdict = Verdict.failed(status, reason)
-        self._unshown += [Answer(planned.number, place, verdict) for place in range(len(planned.rows))]
-
-    def take_unshown(self) -> list[Answer]:
-        """The verdicts that have come together since the last call."""
-        taken, self._unshown = self._unshown, []
-        return taken
+    return record
 
 
-def _answers(judge: Judge, shown: _Shown) -> Iterator[Answer]:
-    for answer in Asking(judge, shown).answers():
-        yield from shown.take_unshown()
-        yield answer
+def _answers(judge: Judge, shown: Shown) -> Generator[Answer, None, None]:
+    with contextlib.closing(Asking(judge, shown).answers()) as answers:
+        for answer in answers:
+            yield from shown.take_unshown()
+            yield answer
     yield from shown.take_unshown()
 
 
 def _briefing(
-    dataset: Dataset, plan: Plan, todo: Mapping[str, PlannedQuery]
+    dataset: Dataset, plan: Plan, todo: Mapping[int, PlannedQuery]
 ) -> dict[tuple[int, int], tuple[Pair, Sentence]]:
-    """All rows of the dataset: first those that a query will ask, at their places in it, then the rest of its image."""
+    """All rows of the dataset: first those that a query will ask, at their places in it, then the rest of the query."""
     pairs = {pair.pair_id: pair for pair in dataset.pairs()}
     sentences = list(dataset.sentences())
     rows: dict[tuple[int, int], tuple[Pair, Sentence]] = {}
     for query in plan.queries:
-        asked = todo[query.shown_key].rows if query.shown_key in todo else ()
+        asked = todo[query.number].rows if query.number in todo else ()
         for place, row in enumerate(dict.fromkeys([*asked, *query.rows])):
             rows[query.number, place] = pairs[sentences[row].pair_id], sentences[row]
     return rows
-
-
-def _summary(
-    folder: Path, spec: JudgeSpec, recorded: Recorded, asked: int, complete: bool, seconds: float
-) -> RunSummary:
-    counts = {status: int((recorded.status == code).sum()) for code, status in enumerate(_STATUSES)}
-    return RunSummary(
-        folder=folder,
-        judge_id=spec.judge_id,
-        name=spec.name,
-        sentences=len(recorded.status),
-        finished=int((recorded.attempts > 0).sum()),
-        asked=asked,
-        statuses={status: count for status, count in counts.items() if count},
-        truncated=int(recorded.truncated.sum()),
-        seconds=seconds,
-        complete=complete,
-    )

@@ -36,6 +36,12 @@ def folder_of(out: Path, dataset: Dataset, spec: JudgeSpec) -> Path:
     return out / f"{dataset.shown_digest[:8]}-{spec.judge_id}"
 
 
+def house_of(folder: Path, shard: tuple[int, int]) -> Path:
+    """Where a judge may keep files of its own: shards, which may run at the same time, do not share them."""
+    number, count = shard
+    return folder / "judge" if count == 1 else folder / "judge" / f"{number}-of-{count}"
+
+
 def describe(
     dataset: Dataset,
     spec: JudgeSpec,

@@ -98,13 +98,23 @@ JUDGMENTS = pa.schema(
         _required("truncated", pa.bool_()),
         _required("raw", pa.string()),
         pa.field("input_tokens", pa.int64()),
+        pa.field("cached_tokens", pa.int64()),
         pa.field("output_tokens", pa.int64()),
         pa.field("seconds", pa.float64()),
         pa.field("cost_usd", pa.float64()),
         _required("attempts", pa.int32()),
     ]
 )
+_LATER_JUDGMENT_COLUMNS = frozenset({"cached_tokens"})
 DATASET_TABLES: Mapping[str, pa.Schema] = MappingProxyType({"images": IMAGES, "pairs": PAIRS, "sentences": SENTENCES})
+
+
+def with_later_columns(judgments: pa.Table) -> pa.Table:
+    """The judgments of an earlier version with the columns that it did not have, which are null."""
+    for field in (JUDGMENTS.field(name) for name in sorted(_LATER_JUDGMENT_COLUMNS)):
+        if field.name not in judgments.schema.names:
+            judgments = judgments.append_column(field, pa.nulls(len(judgments), field.type))
+    return judgments
 
 
 def images_to_table(images: Iterable[Image]) -> pa.Table:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 
@@ -149,23 +150,52 @@ class Sentence:
 
 
 @dataclass(frozen=True, slots=True)
+class Context:
+    """The caption that a query's sentences stand in.
+
+    `ranges` are the offsets of all its sentences in their order, half-open; `places` says which of them the query asks
+    about, so that its sentence i is `caption[start:end]` where `start, end = ranges[places[i]]`.
+    """
+
+    caption: str
+    ranges: tuple[tuple[int, int], ...]
+    places: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
-    """All that a judge sees: the bytes of one image and sentences about it; no label, index, producer or file name."""
+    """All that a judge sees: the bytes of one image and sentences about it; no label, producer or file name.
+
+    A judge whose spec says `context="caption"` gets one query a caption, with its sentences in their order and the
+    context set. Any other gets one query an image, with the sentences of all its captions shuffled, and no context.
+    """
 
     number: int
     image: bytes
     sentences: tuple[str, ...]
-    context: str | None = None
+    context: Context | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an answer cost; null where it was not measured."""
+    """What an answer cost; null where not measured. `cached_tokens` is the part of the input read from a cache."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     seconds: float | None = None
     cost_usd: float | None = None
+    cached_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What judging would take, before anything is asked; null where it cannot be told, with the reason in `notes`."""
+
+    requests: int
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +304,61 @@ class Situated(Protocol):
     @property
     def environment(self) -> Mapping[str, str]:
         """The device and the versions of the libraries, for run.json."""
+        ...
+
+
+@runtime_checkable
+class Billed(Protocol):
+    """A judge whose answers cost money: an answer of it is on the disk before the run takes the next."""
+
+    @property
+    def spent_usd(self) -> float:
+        """What it spent since it was built, in US dollars, on questions that came to nothing too."""
+        ...
+
+    def limit_cost(self, usd: float) -> None:
+        """Ask nothing that could bring `spent_usd` above `usd`.
+
+        Where that stops it, `judge` yields what is in flight and then raises `BudgetError`.
+
+        Raises:
+            UsageError: What an answer costs is not known.
+        """
+        ...
+
+
+@runtime_checkable
+class Stoppable(Protocol):
+    """A judge that has several answers in flight."""
+
+    def stop(self) -> None:
+        """Ask no more: `judge` yields what is in flight, then raises KeyboardInterrupt. May be called in any thread."""
+        ...
+
+
+@runtime_checkable
+class Housed(Protocol):
+    """A judge that keeps files of its own between two calls of one run, such as the names of jobs it waits for."""
+
+    def move_in(self, folder: Path) -> None:
+        """Keep them in this folder, which may not exist yet; called before `judge`."""
+        ...
+
+
+class Estimator(Protocol):
+    """Says what a judge would cost without asking it anything.
+
+    An adapter that can has a classmethod `estimator` that takes what its `from_reference` takes; it loads nothing and
+    needs no key.
+    """
+
+    @property
+    def spec(self) -> JudgeSpec:
+        """What the judge would be if its endpoint honours all that is wanted."""
+        ...
+
+    def estimate(self, queries: Iterable[Query]) -> Estimate:
+        """What all these queries would take; pulls them lazily."""
         ...
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
-from alignbench.errors import ImageError, RunError, UsageError
-from alignbench.run import run_judge
+from alignbench.errors import BudgetError, ImageError, RunError, StorageError, UsageError
+from alignbench.run import Progress, run_judge
 from alignbench.store import Dataset
 from alignbench.types import Answer, Image, Query, Status, Verdict
 from tests.datasets import PRODUCERS, make_dataset, make_image
-from tests.fake_judges import FakeJudge, ScriptedJudge
+from tests.fake_judges import FakeJudge, ScriptedJudge, TurbulentJudge
 from tests.run_results import expected, fail_on, judgments, scores
 
 
@@ -130,3 +132,72 @@ def test_a_fault_of_the_dataset_does_not_pass_for_one_of_the_judge(
     monkeypatch.setattr(Dataset, "images", broken)
     with pytest.raises(OSError, match="bad sector"):
         run_judge(dataset, FakeJudge(), tmp_path / "runs")
+
+
+# Many queries at once
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """More images than a judge can have open."""
+    return make_dataset(tmp_path_factory.mktemp("wide") / "data", images=250, producers=PRODUCERS[:1])
+
+
+def test_hundreds_of_open_queries_come_back_in_any_order(wide: Dataset, tmp_path: Path) -> None:
+    assert scores(run_judge(wide, TurbulentJudge(ahead=200), tmp_path / "runs")) == expected(wide)
+
+
+def test_among_hundreds_only_the_failing_query_fails(wide: Dataset, tmp_path: Path) -> None:
+    def meddle(query: Query, place: int) -> None:
+        if query.number == 150:
+            raise ConnectionError("reset")
+
+    summary = run_judge(wide, TurbulentJudge(meddle, ahead=200), tmp_path / "runs")
+    assert summary.statuses == {Status.OK: 747, Status.FAILED: 3}
+    assert len((summary.folder / "ledger-0-of-1.jsonl").read_text().splitlines()) == 750
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), BudgetError("no money"), UsageError("no key")], ids=repr)
+def test_what_is_open_when_a_run_stops_is_left_unanswered(wide: Dataset, tmp_path: Path, error: BaseException) -> None:
+    given = iter(range(100))
+
+    def meddle(query: Query, place: int) -> None:
+        if next(given, None) is None:
+            raise error
+
+    with contextlib.suppress(KeyboardInterrupt, UsageError):
+        run_judge(wide, TurbulentJudge(meddle, ahead=200), tmp_path / "runs")
+    (ledger,) = (tmp_path / "runs").glob("*/ledger-0-of-1.jsonl")
+    assert [json.loads(line)["status"] for line in ledger.read_text().splitlines()] == ["ok"] * 100
+    summary = run_judge(wide, TurbulentJudge(ahead=200), tmp_path / "runs")
+    assert (summary.asked, scores(summary)) == (650, expected(wide))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), StorageError("full")], ids=repr)
+def test_a_stream_that_is_left_is_closed_at_once(dataset: Dataset, tmp_path: Path, error: BaseException) -> None:
+    closed: list[bool] = []
+
+    class Connected(FakeJudge):
+        def judge(self, queries: Iterable[Query]) -> Iterator[Answer]:
+            try:
+                yield from super().judge(queries)
+            finally:
+                closed.append(True)
+
+    def leave(progress: Progress) -> None:
+        raise error
+
+    try:
+        run_judge(dataset, Connected(), tmp_path / "runs", progress=leave)
+    except type(error):
+        assert closed == [True]
+    else:
+        pytest.fail("nothing was raised")
+
+
+def test_a_judge_may_answer_with_any_iterator(dataset: Dataset, tmp_path: Path) -> None:
+    class Listing(FakeJudge):
+        def judge(self, queries: Iterable[Query]) -> Iterator[Answer]:
+            return iter(list(super().judge(queries)))
+
+    assert scores(run_judge(dataset, Listing(), tmp_path / "runs")) == expected(dataset)

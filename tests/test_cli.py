@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import struct
+import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -333,7 +334,7 @@ def test_shards_are_judged_apart(call: Call, dataset: Path, tmp_path: Path) -> N
     assert sum(each["asked"] for each in runs) == 80
 
 
-@pytest.mark.parametrize("what", ["judges", "captioners", "image-models"])
+@pytest.mark.parametrize("what", ["captioners", "image-models"])
 def test_list(call: Call, what: str) -> None:
     code, out, _ = call("list", what, "--json")
     assert code == 0
@@ -416,3 +417,16 @@ def test_judge_says_what_comes_next(call: Call, dataset: Path, tmp_path: Path) -
     assert call(*unlabelled)[0] == 0
     out = Path(str(unlabelled[unlabelled.index("--out") + 1]))
     assert "needs labels" in call("judge", out, "--judge", "constant", "--out", tmp_path / "other")[1]
+
+
+def test_a_warning_is_one_line_without_code(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def warn(what: str) -> list[object]:
+        warnings.warn("this model says little", stacklevel=1)
+        return []
+
+    monkeypatch.setattr("alignbench.registry.names", warn)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        code, _, err = call("list", "captioners")
+    assert code == 0
+    assert err == "warning: this model says little\n"

@@ -43,7 +43,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 def runs(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two judges of different skill, one that fails often, and two blind controls."""
     folder = tmp_path_factory.mktemp("runs")
-    write_run(folder, dataset, "strong", scores_for(dataset, 2.0, seed=1), usage=Usage(100, 2, 0.5, 0.001))
+    write_run(folder, dataset, "strong", scores_for(dataset, 2.0, seed=1), usage=Usage(100, 2, 0.5, 0.001, 40))
     write_run(folder, dataset, "weak", scores_for(dataset, 0.5, seed=2))
     write_run(folder, dataset, "flaky", flaky_scores(dataset), options={"failing": "yes"})
     write_run(folder, dataset, "constant", np.full(scores_for(dataset, 0).size, 0.5), control="constant")
@@ -197,8 +197,26 @@ def test_coverage_failures_and_bounds_are_of_the_labelled_sentences(dataset: Dat
 def test_usage_is_summed_and_null_where_nothing_was_measured(dataset: Dataset, results: dict[str, Any]) -> None:
     n = dataset.counts["sentences"]
     assert judge(results, "strong")["usage"]["input_tokens"] == 100 * n
+    assert judge(results, "strong")["usage"]["cached_tokens"] == 40 * n
     assert judge(results, "strong")["usage"]["cost_usd"] == pytest.approx(0.001 * n)
+    assert judge(results, "strong")["usage"]["cost_usd_per_1000"] == pytest.approx(1)
+    assert judge(results, "strong")["usage"]["seconds_per_1000"] == pytest.approx(500)
     assert set(judge(results, "weak")["usage"].values()) == {None}
+
+
+def test_rates_are_of_the_sentences_that_were_measured(dataset: Dataset, tmp_path: Path) -> None:
+    write_run(tmp_path, dataset, "flaky", flaky_scores(dataset), usage=Usage(seconds=0.5, cost_usd=0.002))
+    usage = evaluate(dataset, tmp_path, replicates=50)["judges"][0]["usage"]
+    assert usage["seconds"] < 0.5 * dataset.counts["sentences"]
+    assert (usage["seconds_per_1000"], usage["cost_usd_per_1000"]) == (pytest.approx(500), pytest.approx(2))
+
+
+def test_a_run_of_an_earlier_version_has_no_cached_tokens(dataset: Dataset, tmp_path: Path) -> None:
+    run = write_run(tmp_path, dataset, "early", scores_for(dataset, 1.0), usage=Usage(100, 2, 0.5, 0.001))
+    path = run / "judgments.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["cached_tokens"]), path)
+    usage = evaluate(dataset, tmp_path, replicates=50)["judges"][0]["usage"]
+    assert (usage["cached_tokens"], usage["input_tokens"]) == (None, 100 * dataset.counts["sentences"])
 
 
 def test_unknown_and_unlabelled_sentences_are_left_out_and_counted(tmp_path: Path) -> None:

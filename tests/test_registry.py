@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from alignbench import registry
+from alignbench import adapters, registry
 from alignbench.errors import MissingDependencyError, UnknownNameError, UsageError
 from alignbench.references import Reference, parse_reference, read_spec_file
-from alignbench.registry import build_captioner, build_image_model, build_judge, check_judge, names
+from alignbench.registry import (
+    build_captioner,
+    build_estimator,
+    build_image_model,
+    build_judge,
+    check_judge,
+    names,
+    option_of,
+)
 from alignbench.types import JudgeSpec, ModelRef
+from judges.specs import JUDGES
 
 
 class ThirdParty:
@@ -80,8 +90,9 @@ def test_a_spec_file(tmp_path: Path) -> None:
     path.write_text("kind: clip\nmodel: hf-hub:a/b\nrevision: '12'\nname: ours\nfamily: f\noptions: {dtype: float16}\n")
     options = {"dtype": "float16", "revision": "12", "name": "ours", "family": "f"}
     assert read_spec_file(path) == Reference("clip", "hf-hub:a/b", options)
-    path.write_text("kind: planted\nmodel: auroc=0.9\nname: nine\n")
-    assert build_judge(str(path)).spec.name == "nine"
+    path.write_text("kind: planted\nmodel: auroc=0.9\nname: nine\nprovider: us\nnote: |\n  Made up.\n")
+    assert read_spec_file(path) == Reference("planted", "auroc=0.9", {"name": "nine", "provider": "us"}, "Made up.\n")
+    assert build_judge(str(path)).spec.name == "nine", "a provider is for people, and so may be said of any judge"
 
 
 @pytest.mark.parametrize(
@@ -123,7 +134,7 @@ def test_named_judges() -> None:
         ("lenght", "no judge 'lenght' .nearest: length"),
         ("scenes", "nearest: scenes-"),
         ("clp:a", "no judge 'clp' .nearest: clip"),
-        ("clip", "needs a model: clip:local-dir:PATH"),
+        ("clip", "needs a model: clip:ARCHITECTURE/PRETRAINED"),
         ("zzz", "alignbench list judges"),
         ("blind:lenght", "nearest: length"),
     ],
@@ -138,6 +149,22 @@ def test_unknown_options() -> None:
         build_judge("planted:auroc=0.8", nmae="x")
     with pytest.raises(UnknownNameError, match="option of blind 'revision'"):
         build_judge("blind:length@1")
+
+
+def test_options_that_are_needed() -> None:
+    with pytest.raises(UsageError, match=r"ensemble needs the option 'dataset'.*spec file"):
+        build_judge("ensemble:mean-rank")
+
+
+def test_published_judges_have_names() -> None:
+    (name,) = (name for name, each in JUDGES.items() if each.kind == "api" and each.model == "gpt-4o")
+    check_judge(name)
+    assert option_of(name, "family", {}) == "gpt"
+    with pytest.raises(UnknownNameError, match="nearest: gpt-4o"):
+        check_judge("gpt-4oo")
+    blocked = next(each for each in JUDGES.values() if each.blocked)
+    with pytest.raises(UsageError, match=f"'{re.escape(blocked.name)}' cannot run here: {re.escape(blocked.blocked)}"):
+        check_judge(blocked.name)
 
 
 def test_other_roles() -> None:
@@ -201,9 +228,9 @@ def test_an_unknown_list() -> None:
 
 
 def test_every_registered_class_can_be_built() -> None:
-    for role, kinds in registry._KINDS.items():
-        for name, kind in kinds.items():
-            assert callable(registry._factory(name, kind)), (role, name)
+    for role, kinds in adapters.KINDS.items():
+        for name in kinds:
+            assert callable(registry._adapter(role, name).from_reference), (role, name)
 
 
 # Entry points
@@ -215,6 +242,29 @@ def test_judges_of_others() -> None:
     assert "third:MODEL" in {each.name for each in names("judges")}
     with pytest.raises(UnknownNameError, match="nearest: strength"):
         build_judge("third:model", strenght=3)
+
+
+@pytest.mark.usefixtures("third_party")
+def test_options_are_checked_before_anything_is_built() -> None:
+    check_judge("third:model", strength=3)
+    for option, value in {"strenght": 3, "strength": True}.items():
+        with pytest.raises(UsageError, match=f"'third:model' takes no option --{option}"):
+            check_judge("third:model", **{option: value})
+
+
+@pytest.mark.usefixtures("third_party")
+def test_what_an_option_would_be() -> None:
+    assert option_of("third:model", "strength", {}) == 1
+    assert option_of("third:model", "strength", {"strength": 3}) == 3
+    assert option_of("third:model@7", "revision", {}) == "7"
+    assert option_of("third:model", "context", {}) is None
+
+
+@pytest.mark.usefixtures("third_party")
+def test_estimators() -> None:
+    assert build_estimator("third:model") is None
+    with pytest.raises(UnknownNameError, match="nearest: strength"):
+        build_estimator("third:model", strenght=3)
 
 
 @pytest.mark.usefixtures("third_party")

@@ -13,8 +13,9 @@ from rich.console import Console
 
 from alignbench.errors import StorageError
 from alignbench.evaluate import evaluate
+from alignbench.report.amounts import dollars, seconds
 from alignbench.report.formats import latex, markdown
-from alignbench.report.leaderboard import Row, Table, decimals, interval, short
+from alignbench.report.leaderboard import Row, Table, decimals, interval, leaderboard, short
 from alignbench.report.tables import print_leaderboard, write_report
 from alignbench.report.terminal import print_table
 from alignbench.types import Direction
@@ -84,6 +85,51 @@ def test_controls_come_last_in_a_section_of_their_own(results: dict[str, Any]) -
     places = [next(n for n, line in enumerate(lines) if f"{name}  " in line) for name in ("blindfolded", "constant")]
     assert not lines[places[1] - 1].strip()
     assert places[0] < places[1]
+
+
+def measured(results: dict[str, Any], **rates: float) -> dict[str, Any]:
+    """The results as if the first judge had been measured."""
+    first, *rest = results["judges"]
+    return {**results, "judges": [{**first, "usage": {**first["usage"], **rates}}, *rest]}
+
+
+def test_what_judging_takes_is_blank_where_it_was_not_measured(results: dict[str, Any]) -> None:
+    both = measured(results, seconds_per_1000=1234.5, cost_usd_per_1000=0.414)
+    table = leaderboard(both)
+    assert table.columns[-2:] == ("s/1k", "$/1k")
+    assert [row.cells[-2:] for row in table.rows] == [("1,234", "0.41"), *[("", "")] * (len(table.rows) - 1)]
+    assert leaderboard(measured(results, seconds_per_1000=0.04)).columns[-1] == "s/1k"
+    assert "/1k" not in "".join((*leaderboard(results).columns, *leaderboard(results).notes))
+    text = " ".join(printed(both, 1000))
+    assert "s/1k: seconds per 1,000 sentences, of computing or of requests" in text
+    assert "$/1k: US dollars per 1,000 sentences" in text
+
+
+def test_numbers_that_do_not_fit_go_before_producers_do(results: dict[str, Any]) -> None:
+    both = measured(results, seconds_per_1000=1234.5, cost_usd_per_1000=0.414)
+    assert "1,234" in "\n".join(printed(both, 100))
+    narrow = printed(both, 80)
+    assert max(map(len, narrow)) <= 80
+    assert columns_of(narrow, "strong_judge")[4:] == columns_of(printed(results, 80), "strong_judge")[4:]
+    assert "too narrow to show $/1k, s/1k" in " ".join(narrow)
+
+
+def test_a_wide_window_is_no_reason_for_a_wide_table(results: dict[str, Any]) -> None:
+    both = measured(results, seconds_per_1000=12.3, cost_usd_per_1000=0.414)
+    lines = [line for line in printed(both, 300) if re.match(r"^[\d–]|^rank  ", line)]
+    assert max(map(len, lines)) <= 105
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(0, "0.0"), (0.01, "<0.1"), (0.06, "0.1"), (9.94, "9.9"), (9.96, "10"), (12345.6, "12,346")]
+)
+def test_seconds(value: float, said: str) -> None:
+    assert seconds(value) == said
+
+
+@pytest.mark.parametrize(("value", "said"), [(0, "0.00"), (0.004, "<0.01"), (0.006, "0.01"), (1234.5, "1,234.50")])
+def test_dollars(value: float, said: str) -> None:
+    assert dollars(value) == said
 
 
 def test_a_table_by_error_type_without_a_number_is_not_printed(results: dict[str, Any]) -> None:
@@ -158,6 +204,7 @@ def test_csv_keeps_all_digits(results: dict[str, Any], tmp_path: Path) -> None:
         assert float(row["scenes-a_low"]) == entry["by_producer"]["scenes-a"]["low"]
     with (tmp_path / "error_types.csv").open(encoding="utf-8", newline="") as file:
         cells = list(csv.DictReader(file))
+    assert {row["cost_usd_per_1000"] for row in rows} == {""}
     assert len(cells) == 9 * len(results["judges"])
     assert cells[0]["value"] == str(results["judges"][0]["by_error_type"]["attribute"]["value"] or "")
 
@@ -181,6 +228,12 @@ def test_latex_escapes_and_rules_off_the_controls() -> None:
     assert r"blind & -- \\" in text
     assert all(line.startswith(("%", "\\", "judge", "a", "blind")) for line in text.splitlines())
     assert "% a note of two lines" in text
+
+
+def test_numbers_are_flush_right_in_files_too(results: dict[str, Any]) -> None:
+    table = leaderboard(measured(results, seconds_per_1000=12.3))
+    assert "| --- | --- | --- | --- | --: | --: |" in markdown(table)
+    assert r"\begin{tabular}{llllrr" in latex(table)
 
 
 def test_markdown_escapes_html() -> None:

@@ -1,19 +1,20 @@
 """The command line: arguments in, calls, exit codes; no logic.
 
-Exit codes: 0 done; 1 ran, but something failed (a rule broken, a sentence without a score); 2 wrong use; 130
-interrupted.
+Exit codes: 0 done; 1 ran, but something failed (a rule broken, a sentence without a score) or the money ran out; 2
+wrong use; 130 interrupted.
 """
 
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
 
 import click
 
 from alignbench import __version__
 from alignbench.cli.group import CommandGroup
-from alignbench.cli.output import report_error
+from alignbench.cli.output import report_error, tell_warning
 from alignbench.errors import AlignbenchError
 
 COMMANDS = {
@@ -23,6 +24,7 @@ COMMANDS = {
     "attach-images": "alignbench.cli.attach:attach_images",
     "validate": "alignbench.cli.validate:validate",
     "judge": "alignbench.cli.judge:judge",
+    "ensemble": "alignbench.cli.ensemble:ensemble",
     "evaluate": "alignbench.cli.evaluate:evaluate",
     "list": "alignbench.cli.listing:list_names",
 }
@@ -47,7 +49,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = alignbench.main(given, prog_name="alignbench", standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.showwarning = tell_warning
+            code = alignbench.main(given, prog_name="alignbench", standalone_mode=False)
     except (AlignbenchError, click.ClickException) as error:
         return report_error(error, as_json="--json" in given)
     except (KeyboardInterrupt, click.Abort):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TextIO, TypeVar
 
 import click
 
@@ -27,6 +28,17 @@ def say(outcome: Mapping[str, Any], lines: Iterable[str], *, as_json: bool) -> N
         click.echo(line)
 
 
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The rows of a table as lines, the first column flush left, the others flush right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(_flush(cells, widths)) for cells in rows]
+
+
+def _flush(cells: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    yield cells[0].ljust(widths[0])
+    yield from (cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True))
+
+
 def report_error(error: Exception, *, as_json: bool) -> int:
     """Print an error that is the user's to mend, without a traceback.
 
@@ -45,3 +57,18 @@ def report_error(error: Exception, *, as_json: bool) -> int:
     else:
         click.echo(f"error: {message}", err=True)
     return WRONG_USE
+
+
+def tell_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,  # noqa: ARG001 - their protocol
+    line: str | None = None,
+) -> None:
+    """Print a warning for the user without the place in the code that it came from; see `warnings.showwarning`."""
+    if category is UserWarning:
+        click.echo(f"warning: {message}", err=True)
+    else:
+        click.echo(warnings.formatwarning(message, category, filename, lineno, line), err=True, nl=False)

@@ -14,8 +14,9 @@ HEAD = """# Command line
 
 <!-- Written by `make docs` from the commands themselves; `make check` fails where it is out of date. -->
 
-Exit codes: 0 done; 1 ran, but something failed (a rule broken, a sentence without a score); 2 wrong use; 130
-interrupted. With `--json` a command prints one JSON object, and an error is `{"error": {"type", "message"}}`.
+Exit codes: 0 done; 1 ran, but something failed (a rule broken, a sentence without a score) or the money ran out; 2
+wrong use; 130 interrupted. With `--json` a command prints one JSON object, and an error is
+`{"error": {"type", "message"}}`.
 """
 WIDTH = 100
 

@@ -9,6 +9,7 @@ from typing import Any
 from alignbench import __version__
 from alignbench.errors import UsageError
 from alignbench.evaluate.comparisons import compare, ranks
+from alignbench.evaluate.ensembles import ensemble_entries
 from alignbench.evaluate.grids import Grids, grids_of
 from alignbench.evaluate.judges import Judged, judge_numbers
 from alignbench.evaluate.panel import ERROR_TYPES, Panel, read_panel
@@ -48,13 +49,17 @@ def evaluate(dataset: Dataset, runs: Path, *, seed: int = 0, replicates: int = 2
     judged = [judge_numbers(run, panel, grids, draws) for run in found.runs]
     comparisons = compare(judged, grids.by_producer, panel.cluster, draws)
     rank = ranks(judged, comparisons)
+    ensembles = ensemble_entries(judged, comparisons)
     return {
         "schema_version": RESULTS_VERSION,
         "signature": _signature(dataset, judged, seed, replicates),
         "dataset": _dataset(dataset, panel, grids),
         "seed": seed,
         "replicates": replicates,
-        "judges": [one.entry | {"rank": rank[one.run.name]} for one in sorted(judged, key=_place)],
+        "judges": [
+            one.entry | {"rank": rank[one.run.name]} | ensembles.get(one.run.name, {})
+            for one in sorted(judged, key=_place)
+        ],
         "comparisons": comparisons,
         "refused": found.refused,
         "runs_of_other_datasets": found.others,

@@ -22,7 +22,8 @@ from alignbench.types import JudgeSpec, ModelRef, Status
 
 _COLUMNS = [name for name in schema.JUDGMENTS.names if name not in ("raw", "attempts")]
 _STATUSES = [str(status) for status in Status]
-_USAGE = ("seconds", "input_tokens", "output_tokens", "cost_usd")
+_USAGE = ("seconds", "input_tokens", "cached_tokens", "output_tokens", "cost_usd")
+_RATES = ("seconds", "cost_usd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Run:
         judge_id: The judge's identity.
         family: The lineage of its model.
         control: What kind of blind control it is, or null.
+        spec: The judge as a value.
         judgments: A row a sentence, in the order of the dataset: score, status, truncated and what it cost.
     """
 
@@ -41,6 +43,7 @@ class Run:
     judge_id: str
     family: str | None
     control: str | None
+    spec: JudgeSpec
     judgments: pa.Table
 
     def scores(self) -> FloatArray:
@@ -52,8 +55,13 @@ class Run:
         return self.judgments["status"].combine_chunks()
 
     def usage(self) -> dict[str, float | int | None]:
-        """What the whole run cost, summed over the sentences for which it was measured; null where for none."""
-        return {name: pc.sum(self.judgments[name]).as_py() for name in _USAGE}
+        """What the newest answers of the run cost: sums, and means times 1,000; null where nothing was measured.
+
+        Sentences for which it was not measured, such as those of missing images, are in neither.
+        """
+        sums = {name: pc.sum(self.judgments[name]).as_py() for name in _USAGE}
+        means = {name: pc.mean(self.judgments[name]).as_py() for name in _RATES}
+        return sums | {f"{name}_per_1000": None if mean is None else 1000 * mean for name, mean in means.items()}
 
 
 class Found(NamedTuple):
@@ -121,7 +129,7 @@ def find_runs(folder: Path, dataset: Dataset, sentence_ids: pa.Array) -> Found:
         _raise_no_runs(folder, dataset, refused, all_stale=len(stale) == len(mine) > 0)
     _refuse_twins(usable)
     runs = [
-        Run(name, run.judge_id, run.spec.model.family, run.spec.control, _read_judgments(run, sentence_ids))
+        Run(name, run.judge_id, run.spec.model.family, run.spec.control, run.spec, _read_judgments(run, sentence_ids))
         for name, run in zip(_distinct_names(usable), usable, strict=True)
     ]
     return Found(runs, dict(sorted(refused.items())), len(begun) - len(mine))
@@ -177,8 +185,9 @@ def _read_judgments(run: _Begun, sentence_ids: pa.Array) -> pa.Table:
     path = run.folder / "judgments.parquet"
     try:
         with pq.ParquetFile(path, pre_buffer=False) as file:
-            wrong = schema.differences(schema.JUDGMENTS, file.schema_arrow)
-            table = file.read(columns=[name for name in _COLUMNS if name in file.schema_arrow.names])
+            found = file.schema_arrow
+            wrong = schema.differences(schema.JUDGMENTS, schema.with_later_columns(found.empty_table()).schema)
+            table = schema.with_later_columns(file.read(columns=[name for name in _COLUMNS if name in found.names]))
     except (pa.ArrowException, OSError) as error:
         raise RunError(f"{path} cannot be read: {error}; remove it and judge again: no answer is lost") from error
     if wrong:

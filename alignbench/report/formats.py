@@ -37,7 +37,7 @@ _MARKDOWN = str.maketrans({"\\": r"\\", "|": r"\|", "<": "&lt;", ">": "&gt;", "*
 def markdown(table: Table) -> str:
     """A heading, the table, and its notes as a list."""
     rows = [(*row.cells, *row.grouped) for row in table.rows]
-    aligned = ["---"] * len(table.columns) + ["--:"] * len(table.groups)
+    aligned = ["--:" if header in table.numeric else "---" for header in table.columns] + ["--:"] * len(table.groups)
     lines = [(*table.columns, *table.groups), *rows]
     written = [_markdown_line(cell.translate(_MARKDOWN) for cell in cells) for cells in lines]
     notes = [f"- {note.translate(_MARKDOWN)}" for note in table.notes]
@@ -47,7 +47,8 @@ def markdown(table: Table) -> str:
 def latex(table: Table) -> str:
     r"""A `tabular` in the style of booktabs, to be read with `\input`; its notes are comments."""
     lines = [f"% {note.replace(chr(10), ' ')}" for note in (table.title, *table.notes)]
-    lines += [rf"\begin{{tabular}}{{{'l' * len(table.columns)}{'r' * len(table.groups)}}}", r"\toprule"]
+    aligned = "".join("r" if header in table.numeric else "l" for header in table.columns) + "r" * len(table.groups)
+    lines += [rf"\begin{{tabular}}{{{aligned}}}", r"\toprule"]
     lines += [_latex_line((*table.columns, *table.groups)), r"\midrule"]
     for place, row in enumerate(table.rows):
         if row.is_control and place and not table.rows[place - 1].is_control:
@@ -57,7 +58,7 @@ def latex(table: Table) -> str:
 
 
 def leaderboard_csv(results: Json) -> str:
-    """A row a judge, with all digits; three columns a producer."""
+    """A row a judge, with all digits; three columns a producer, then what 1,000 sentences take."""
     rows = []
     for judge in results["judges"]:
         row = {name: judge[name] for name in ("name", "judge_id", "family", "control", "coverage")}
@@ -65,6 +66,7 @@ def leaderboard_csv(results: Json) -> str:
         row |= {f"auroc_{name}": judge["auroc"][name] for name in ("value", "low", "high", "reason")}
         for producer, figure in judge["by_producer"].items():
             row |= {f"{producer}_{name}": figure[name] for name in ("value", "low", "high")}
+        row |= {name: judge["usage"][name] for name in ("seconds_per_1000", "cost_usd_per_1000")}
         rows.append(row)
     return _csv(rows, results["signature"])
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from alignbench.intervals import FEW_CLUSTERS
+from alignbench.report.amounts import dollars, seconds
+from alignbench.report.ensembles import ensemble_notes
 from alignbench.significance import ALPHA
 
 Json = Mapping[str, Any]
@@ -48,6 +50,7 @@ class Table:
         groups: Headers of the cells that repeat: a producer or an error type each.
         rows: Judges, then blind controls.
         notes: Lines below it; the last is the signature.
+        numeric: Those of `columns` that hold numbers.
     """
 
     title: str
@@ -55,21 +58,63 @@ class Table:
     groups: tuple[str, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
+    numeric: frozenset[str] = frozenset()
+
+
+class _Rate(NamedTuple):
+    """What 1,000 sentences take: its header, its name in `usage`, how to write it, and what to know about it."""
+
+    header: str
+    name: str
+    say: Callable[[float], str]
+    note: str
+
+
+_RATES = (
+    _Rate(
+        "s/1k",
+        "seconds_per_1000",
+        seconds,
+        "s/1k: seconds per 1,000 sentences, of computing or of requests; requests overlap, so the wait is shorter",
+    ),
+    _Rate("$/1k", "cost_usd_per_1000", dollars, "$/1k: US dollars per 1,000 sentences"),
+)
 
 
 def leaderboard(results: Json) -> Table:
-    """A row a judge: rank, macro AUROC with its interval, coverage, and the AUROC of each producer."""
-    producers = list(results["judges"][0]["by_producer"])
+    """A row a judge: rank, macro AUROC with its interval, coverage, what it takes, and the AUROC of each producer.
+
+    What it takes is blank where it was not measured; a column of nothing but blanks is left out.
+    """
+    producers, rates = list(results["judges"][0]["by_producer"]), _rates(results)
     rows = [
         Row(
-            cells=(_rank(judge["rank"]), judge["name"], interval(judge["auroc"]), _share(judge["coverage"])),
+            cells=(
+                _rank(judge["rank"]),
+                judge["name"],
+                interval(judge["auroc"]),
+                _share(judge["coverage"]),
+                *(_said(rate, judge) for rate in rates),
+            ),
             grouped=tuple(short(judge["by_producer"][producer]) for producer in producers),
             is_control=judge["control"] is not None,
         )
         for judge in results["judges"]
     ]
-    columns = ("rank", "judge", "AUROC [95% CI]", "coverage")
-    return Table(title(results), columns, tuple(producers), tuple(rows), tuple(_leaderboard_notes(results)))
+    headers = tuple(rate.header for rate in rates)
+    columns = ("rank", "judge", "AUROC [95% CI]", "coverage", *headers)
+    notes = tuple(_leaderboard_notes(results))
+    return Table(title(results), columns, tuple(producers), tuple(rows), notes, frozenset(headers))
+
+
+def _rates(results: Json) -> list[_Rate]:
+    """What judging takes, as far as any judge says."""
+    return [rate for rate in _RATES if any(judge["usage"].get(rate.name) is not None for judge in results["judges"])]
+
+
+def _said(rate: _Rate, judge: Json) -> str:
+    value = judge["usage"].get(rate.name)
+    return "" if value is None else rate.say(value)
 
 
 def error_types(results: Json, show: Callable[[Json], str]) -> Table:
@@ -140,7 +185,9 @@ def _leaderboard_notes(results: Json) -> list[str]:
         _AUROC_NOTE.format(producers=len(counted), clusters=said["clusters"]),
         *_producer_notes(said["producers"]),
         *_rank_notes(results),
+        *(rate.note for rate in _rates(results)),
         *_control_notes(results),
+        *ensemble_notes(judges),
         *_mark_notes([figure for judge in judges for figure in (judge["auroc"], *judge["by_producer"].values())]),
         *_failure_notes(judges),
         *_left_out_notes(said),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from string import ascii_uppercase
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from rich import box
 from rich.console import Console
@@ -17,6 +18,7 @@ from alignbench.report.leaderboard import Table
 
 _GAP = 2
 _WIDEST = 24
+_AT_EASE = 104
 
 
 class Headers(NamedTuple):
@@ -27,11 +29,18 @@ class Headers(NamedTuple):
 
 
 def print_table(table: Table, console: Console) -> None:
-    """Print a table. Where its repeated columns are too wide they get shorter headers, or are left out at last."""
+    """Print a table. Where its repeated columns are too wide they get shorter headers, or are left out at last.
+
+    Before they are, the numeric columns are.
+    """
     headers = _fitting(table, console.width)
+    slimmer = _without_numbers(table)
+    if table.numeric and not headers.said and (others := _fitting(slimmer, console.width)).said:
+        table, headers = slimmer, Headers(others.said, [*others.notes, _too_narrow(sorted(table.numeric))])
     grid = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, _GAP - 1, 0, 0))
     for header in table.columns:
-        grid.add_column(Text(header), max_width=_WIDEST, overflow="fold", vertical="bottom")
+        justify: Literal["right", "left"] = "right" if header in table.numeric else "left"
+        grid.add_column(Text(header), max_width=_WIDEST, overflow="fold", vertical="bottom", justify=justify)
     for header in headers.said:
         grid.add_column(Text(header), justify="right", no_wrap=True)
     for place, row in enumerate(table.rows):
@@ -48,11 +57,28 @@ def print_table(table: Table, console: Console) -> None:
 def _fitting(table: Table, width: int) -> Headers:
     fixed = zip(table.columns, *(row.cells for row in table.rows), strict=True)
     room = width - sum(_GAP + min(_WIDEST, _width(column)) for column in fixed)
-    for headers in (_whole(table.groups), _unshared(table.groups), _cut(table.groups), _letters(table.groups)):
+    # Headers that lose nothing but what all have in common are better than a table that is wider than most windows.
+    room_at_ease = min(room, room - width + _AT_EASE)
+    for headers, most in (
+        (_whole(table.groups), room_at_ease),
+        (_unshared(table.groups), room),
+        (_cut(table.groups), room),
+        (_letters(table.groups), room),
+    ):
         columns = zip(headers.said, *(row.grouped for row in table.rows), strict=True)
-        if sum(_GAP + _width(column) for column in columns) - _GAP <= room:
+        if sum(_GAP + _width(column) for column in columns) - _GAP <= most:
             return headers
-    return Headers((), [f"too narrow to show {', '.join(table.groups)}: see the files of the report"])
+    return Headers((), [_too_narrow(table.groups)])
+
+
+def _too_narrow(headers: Sequence[str]) -> str:
+    return f"too narrow to show {', '.join(headers)}: see the files of the report"
+
+
+def _without_numbers(table: Table) -> Table:
+    kept = [place for place, header in enumerate(table.columns) if header not in table.numeric]
+    rows = tuple(replace(row, cells=tuple(row.cells[place] for place in kept)) for row in table.rows)
+    return replace(table, columns=tuple(table.columns[place] for place in kept), rows=rows, numeric=frozenset())
 
 
 def _width(cells: Sequence[str]) -> int:
