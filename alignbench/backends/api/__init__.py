@@ -1,0 +1,1 @@
+"""What API judges share: connections, prices, budgets and batch jobs. Imported by adapters only."""
