@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from alignbench.errors import UnknownNameError, UsageError
 from alignbench.types import Answer, JudgeSpec, Label, ModelRef, Pair, Query, Sentence, Verdict
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
 _Rows = Mapping[tuple[int, int], tuple[Pair, Sentence]]
-_FOLDS = 5
 
 
 class BlindJudge:
@@ -72,44 +66,27 @@ def _by_index(rows: _Rows) -> dict[tuple[int, int], float]:
 
 def _by_ngrams(rows: _Rows) -> dict[tuple[int, int], float]:
     """The probability of `correct` from words and word pairs, learnt on the other clusters; five folds."""
-    ordered = sorted(rows.items(), key=lambda row: row[1][1].sentence_id)
-    texts = [sentence.text for _, (_, sentence) in ordered]
-    clusters = [pair.cluster_id for _, (pair, _) in ordered]
-    labels = [sentence.label for _, (_, sentence) in ordered]
-    scores = _cross_fitted(texts, clusters, labels)
-    return {place: float(score) for (place, _), score in zip(ordered, scores, strict=True)}
-
-
-def _cross_fitted(texts: list[str], clusters: list[str], labels: list[Label | None]) -> NDArray[np.float64]:
-    """The probability of `correct` for every text, (texts,), by a model that saw no sentence of its cluster."""
     import numpy as np
     from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedGroupKFold
 
-    correct = np.array([label is Label.CORRECT for label in labels])
-    labelled = correct | np.array([label is Label.INCORRECT for label in labels])
-    if min(correct.sum(), (labelled & ~correct).sum(), len(set(clusters))) < _FOLDS:
-        raise _too_few()
-    features = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"\w+|[^\w\s]", sublinear_tf=True).fit_transform(texts)
-    folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=0)
-    scores = np.full(len(texts), np.nan)
-    for train, test in folds.split(features, correct, clusters):
-        known = train[labelled[train]]
-        if len(set(correct[known])) < 2:
-            raise _too_few()
-        # Balanced, because folds differ in their base rate and a pooled AUROC would see that.
-        model = LogisticRegression(class_weight="balanced", max_iter=1000)
-        model.fit(features[known], correct[known])
-        scores[test] = model.predict_proba(features[test])[:, 1]
-    return scores
+    from alignbench.analysis.cross_fitting import Known, TooFewError, cross_fitted
 
-
-def _too_few() -> UsageError:
-    return UsageError(
-        f"the control ngram learns from labels, in {_FOLDS} folds: it needs at least {_FOLDS} correct sentences, "
-        "as many incorrect ones, and as many clusters; leave it out, or label more of the dataset first"
+    ordered = sorted(rows.items(), key=lambda row: row[1][1].sentence_id)
+    texts = [sentence.text for _, (_, sentence) in ordered]
+    is_correct, is_incorrect = (
+        np.array([sentence.label is label for _, (_, sentence) in ordered])
+        for label in (Label.CORRECT, Label.INCORRECT)
     )
+    _, cluster = np.unique([pair.cluster_id for _, (pair, _) in ordered], return_inverse=True)
+    words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"\w+|[^\w\s]", sublinear_tf=True).fit_transform(texts)
+    try:
+        scores = cross_fitted(words, Known(is_correct, is_correct | is_incorrect, cluster))
+    except TooFewError as error:
+        raise UsageError(
+            "the control ngram learns from labels, in five folds: it needs at least five correct sentences, as many "
+            "incorrect ones, and as many clusters; leave it out, or label more of the dataset first"
+        ) from error
+    return {place: float(score) for (place, _), score in zip(ordered, scores, strict=True)}
 
 
 _BY_TEXT: Mapping[str, Callable[[str], float]] = {
