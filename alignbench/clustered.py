@@ -1,4 +1,4 @@
-"""Analytic variance of an AUROC whose sentences come in clusters."""
+"""Analytic variance of means and AUROCs whose sentences come in clusters."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def influence(correct: Scores, incorrect: Scores, n_clusters: int) -> FloatArray
     """
     outscored = placements(correct.score, incorrect.score) / incorrect.score.size
     outscoring = 1 - placements(incorrect.score, correct.score) / correct.score.size
-    return _part(outscored, correct.cluster, n_clusters) + _part(outscoring, incorrect.cluster, n_clusters)
+    return mean_influence(outscored, correct.cluster, n_clusters) + mean_influence(
+        outscoring, incorrect.cluster, n_clusters
+    )
 
 
 def standard_error(influences: FloatArray) -> float | None:
@@ -43,10 +45,19 @@ def standard_error(influences: FloatArray) -> float | None:
     return None if math.isnan(variance) else math.sqrt(variance)
 
 
-def _part(placement: FloatArray, cluster: IntArray, n_clusters: int) -> FloatArray:
-    # One class's share: the deviations of its placements, summed by cluster.
+def mean_influence(value: FloatArray, cluster: IntArray, n_clusters: int) -> FloatArray:
+    """How much each cluster moves the mean of some sentences' values; the squares sum to its variance.
+
+    Args:
+        value: (n,) finite, at least one.
+        cluster: (n,) from 0.
+        n_clusters: How many clusters there are, those without such a sentence included.
+
+    Returns:
+        (n_clusters,) summing to 0; all NaN where a single cluster holds them all.
+    """
     holding = np.unique(cluster).size
     if holding == 1:
         return np.full(n_clusters, np.nan)
-    deviation = np.bincount(cluster, weights=placement - placement.mean(), minlength=n_clusters)
-    return math.sqrt(holding / (holding - 1)) * deviation / placement.size
+    deviation = np.bincount(cluster, weights=value - value.mean(), minlength=n_clusters)
+    return math.sqrt(holding / (holding - 1)) * deviation / value.size

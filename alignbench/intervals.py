@@ -67,6 +67,11 @@ def auroc_interval(value: float, se: float | None, support: Support, replicates:
         return Interval(max(0.0, value - slack), min(1.0, value + slack), support.warning())
     if support.typical >= MANY_CLUSTERS:
         return _percentiles(replicates)
+    return logit_interval(value, se, support)
+
+
+def logit_interval(value: float, se: float | None, support: Support) -> Interval:
+    """The t interval, on the logit scale, of a share or probability strictly between 0 and 1."""
     if se is None:
         return Interval(None, None, NO_SPREAD)
     reach = _t_quantile(support) * se / (value * (1 - value))
@@ -80,8 +85,15 @@ def difference_interval(delta: float, se: float | None, support: Support, replic
         return Interval(None, None, NO_SPREAD)
     if support.typical >= MANY_CLUSTERS:
         return _percentiles(replicates)
+    return t_interval(delta, se, support)
+
+
+def t_interval(value: float, se: float | None, support: Support) -> Interval:
+    """The t interval of a number that is a sum over clusters, or nearly: a mean, a contrast, a slope."""
+    if se is None or support.df < 1:
+        return Interval(None, None, NO_SPREAD)
     reach = _t_quantile(support) * se
-    return Interval(delta - reach, delta + reach, support.warning())
+    return Interval(value - reach, value + reach, support.warning())
 
 
 def _percentiles(replicates: FloatArray) -> Interval:

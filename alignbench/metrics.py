@@ -57,6 +57,24 @@ def placements(those: FloatArray, others: FloatArray) -> FloatArray:
     return (np.searchsorted(ladder, those, side="left") + np.searchsorted(ladder, those, side="right")) / 2
 
 
+def normalised_ranks(score: FloatArray) -> FloatArray:
+    """(rank - 1/2) / n of every score among the n that are there, tied ones sharing the mean of their ranks.
+
+    A scale on which judges can be compared: no rising function of the scores changes it, and its mean is one half.
+
+    Args:
+        score: (N,) NaN where missing.
+
+    Returns:
+        (N,) in (0, 1), NaN where missing.
+    """
+    known = ~np.isnan(score)
+    _, level, size = np.unique(score[known], return_inverse=True, return_counts=True)
+    ranks = np.full(score.size, np.nan)
+    ranks[known] = (np.cumsum(size) - size / 2)[level] / level.size
+    return ranks
+
+
 def macro(estimates: Iterable[Estimate]) -> Estimate:
     """The mean of estimates that count alike; undefined where one of them is, or where there are none."""
     values: list[float] = []

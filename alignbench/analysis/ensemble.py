@@ -11,7 +11,7 @@ from scipy import special
 
 from alignbench.analysis.cross_fitting import FOLDS, Known, TooFewError, cross_fitted
 from alignbench.errors import UsageError
-from alignbench.metrics import BoolArray, FloatArray
+from alignbench.metrics import BoolArray, FloatArray, normalised_ranks
 
 EDGE = 1e-6
 """0 and 1 have no logit: scores are brought this near to the ends of [0, 1]."""
@@ -38,7 +38,8 @@ def mean_rank(scores: FloatArray) -> FloatArray:
         (N,) in (0, 1), NaN where a member gave no score.
     """
     scored_by_all = _scored_by_all(scores)
-    return _spread(_ranks(scores[:, scored_by_all]).mean(axis=0), scored_by_all)
+    ranks = [normalised_ranks(score) for score in scores[:, scored_by_all]]
+    return _spread(np.mean(ranks, axis=0), scored_by_all)
 
 
 def mean_logit(scores: FloatArray, names: Sequence[str]) -> FloatArray:
@@ -114,15 +115,6 @@ def _spread(values: FloatArray, where: BoolArray) -> FloatArray:
     return spread
 
 
-def _ranks(scores: FloatArray) -> FloatArray:
-    """The (rank - 1/2) / n of every score within its row, (members, n)."""
-    ranks = np.empty_like(scores)
-    for row, score in zip(ranks, scores, strict=True):
-        _, level, size = np.unique(score, return_inverse=True, return_counts=True)
-        row[:] = (np.cumsum(size) - size / 2)[level] / score.size
-    return ranks
-
-
 def _lies_in_unit(score: FloatArray) -> bool:
     known = score[~np.isnan(score)]
     return bool(((known >= 0) & (known <= 1)).all())
@@ -136,7 +128,7 @@ def _logits(scores: FloatArray) -> FloatArray:
 def _features(scores: FloatArray) -> FloatArray:
     """What the regression sees, (n, members): columns of mean 0 and standard deviation 1, a constant one all 0."""
     columns = [
-        _logits(score) if _lies_in_unit(score) else special.ndtri(_ranks(score[None])[0])
+        _logits(score) if _lies_in_unit(score) else special.ndtri(normalised_ranks(score))
         for score in scores  # (n,)
     ]
     features = np.stack(columns, axis=1)

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from alignbench.errors import DatasetError
-from alignbench.metrics import BoolArray, IntArray
+from alignbench.metrics import BoolArray, FloatArray, IntArray
 from alignbench.store import Dataset
-from alignbench.types import Direction, ErrorType, Label
+from alignbench.types import Direction, ErrorType, Label, ModelRef
 
 ERROR_TYPES = tuple(str(kind) for kind in ErrorType)
 INDICES = ("0", "1", "2", "3", "4", "5+")
@@ -28,10 +28,15 @@ class Panel:
         is_correct: (n,)
         producer: (n,) places in `producers`.
         index: (n,) places in `INDICES`.
+        pair: (n,) rows of pairs.parquet.
+        agreement: (n,) the share of annotators who agree on the label, as published or else from the votes; NaN where
+            there are no votes.
         error_types: (n, 9) in the order of `ERROR_TYPES`; none for a correct sentence.
         cluster: (n,) from 0.
         stratum: (m,) a number for the directions each cluster holds.
         producers: Names; with the revision where two share a name.
+        models: What each producer is.
+        directions: Which side of its pairs each producer made; that of its first pair, where it made both.
     """
 
     all_ids: pa.Array
@@ -39,27 +44,38 @@ class Panel:
     is_correct: BoolArray
     producer: IntArray
     index: IntArray
+    pair: IntArray
+    agreement: FloatArray
     error_types: BoolArray
     cluster: IntArray
     stratum: IntArray
     producers: tuple[str, ...]
+    models: tuple[ModelRef, ...]
+    directions: tuple[Direction, ...]
 
 
-def read_panel(dataset: Dataset) -> Panel:
+def read_panel(dataset: Dataset, unknown_as: Label | None = None) -> Panel:
     """Read the labelled sentences.
+
+    Args:
+        dataset: With labels.
+        unknown_as: Take sentences labelled `unknown` for these; by default they are left out.
 
     Raises:
         DatasetError: No sentence has a label, or a sentence belongs to no pair.
     """
-    sentences = dataset.sentences_table(["sentence_id", "pair_id", "index", "label", "error_types"])
+    sentences = dataset.sentences_table(["sentence_id", "pair_id", "index", "label", "error_types", "votes"])
     label = sentences["label"].combine_chunks()
+    if unknown_as is not None:
+        label = pc.if_else(_is(label, Label.UNKNOWN), str(unknown_as), label)
     row = np.flatnonzero(_is(label, Label.CORRECT) | _is(label, Label.INCORRECT))
     if not row.size:
         raise DatasetError(_lacks_labels(dataset))
     is_correct = _is(label, Label.CORRECT)[row]
     pairs = dataset.pairs_table(["pair_id", "producer", "direction", "cluster_id"])
     pair = _places_of_pairs(sentences["pair_id"], pairs["pair_id"], dataset)[row]
-    producer, producers = _producers(pairs["producer"])
+    producer, producers, models = _producers(pairs["producer"])
+    draws_images = _is(pairs["direction"].combine_chunks(), Direction.TEXT_TO_IMAGE)
     cluster, stratum = _clusters(pairs, pair)
     return Panel(
         all_ids=sentences["sentence_id"].combine_chunks(),
@@ -67,10 +83,17 @@ def read_panel(dataset: Dataset) -> Panel:
         is_correct=is_correct,
         producer=producer[pair],
         index=np.minimum(sentences["index"].to_numpy()[row], len(INDICES) - 1).astype(np.int64),
+        pair=pair,
+        agreement=_agreement(sentences["votes"].combine_chunks())[row],
         error_types=_error_types(sentences["error_types"].combine_chunks(), dataset)[row] & ~is_correct[:, None],
         cluster=cluster,
         stratum=stratum,
         producers=producers,
+        models=models,
+        directions=tuple(
+            Direction.TEXT_TO_IMAGE if draws_images[np.argmax(producer == place)] else Direction.IMAGE_TO_TEXT
+            for place in range(len(producers))
+        ),
     )
 
 
@@ -95,8 +118,18 @@ def _places_of_pairs(wanted: pa.ChunkedArray, pair_ids: pa.ChunkedArray, dataset
     return np.asarray(places.to_numpy(), np.int64)
 
 
-def _producers(models: pa.ChunkedArray) -> tuple[IntArray, tuple[str, ...]]:
-    # The producer of each pair, with the names of all in their order.
+def _agreement(votes: pa.StructArray) -> FloatArray:
+    said, *counts = (
+        np.asarray(pc.struct_field(votes, name).to_numpy(zero_copy_only=False), np.float64)
+        for name in ("agreement_ratio", "correct", "incorrect", "unknown")
+    )
+    total = np.sum(counts, axis=0)
+    counted = np.divide(np.max(counts, axis=0), total, out=np.full_like(said, np.nan), where=total > 0)
+    return np.where(np.isnan(said), counted, said)
+
+
+def _producers(models: pa.ChunkedArray) -> tuple[IntArray, tuple[str, ...], tuple[ModelRef, ...]]:
+    # The producer of each pair; the names of all, and what they are, in the order of their names.
     models = models.combine_chunks()
     revision = pc.fill_null(pc.struct_field(models, "revision"), "")
     code, identities = _codes(pc.binary_join_element_wise(pc.struct_field(models, "name"), revision, _SEPARATOR))
@@ -104,7 +137,9 @@ def _producers(models: pa.ChunkedArray) -> tuple[IntArray, tuple[str, ...]]:
     names = [name for name, _ in known]
     said = [f"{name}@{revision}" if revision and names.count(name) > 1 else name for name, revision in known]
     order = np.argsort(np.array(said, object))
-    return np.argsort(order)[code], tuple(said[place] for place in order)
+    firsts = np.unique(code, return_index=True)[1]
+    refs = [ModelRef(**models[int(firsts[place])].as_py()) for place in order]
+    return np.argsort(order)[code], tuple(said[place] for place in order), tuple(refs)
 
 
 def _clusters(pairs: pa.Table, pair: IntArray) -> tuple[IntArray, IntArray]:
