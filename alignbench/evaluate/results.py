@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from alignbench import __version__
 from alignbench.errors import UsageError
@@ -20,7 +20,28 @@ from alignbench.store import Dataset
 RESULTS_VERSION = 1
 
 
+class Evaluation(NamedTuple):
+    """The results with what they were computed from, for what shows single sentences.
+
+    Attributes:
+        results: What results.json says.
+        dataset: What was judged.
+        panel: Its labelled sentences.
+        judged: The judges in the order of the results, with a score for each sentence of the panel.
+    """
+
+    results: dict[str, Any]
+    dataset: Dataset
+    panel: Panel
+    judged: Sequence[Judged]
+
+
 def evaluate(dataset: Dataset, runs: Path, *, seed: int = 0, replicates: int = 2000) -> dict[str, Any]:
+    """What results.json says of a dataset and its runs; see `evaluation_of`."""
+    return evaluation_of(dataset, runs, seed=seed, replicates=replicates).results
+
+
+def evaluation_of(dataset: Dataset, runs: Path, *, seed: int = 0, replicates: int = 2000) -> Evaluation:
     """How well every judge with a finished run tells the correct sentences of a dataset from the incorrect ones.
 
     The same dataset, runs, seed and replicates give the same bytes.
@@ -32,7 +53,7 @@ def evaluate(dataset: Dataset, runs: Path, *, seed: int = 0, replicates: int = 2
         replicates: How often clusters are resampled.
 
     Returns:
-        What results.json says: judges by falling macro AUROC, then the blind controls in the same way.
+        The judges by falling macro AUROC, then the blind controls in the same way.
 
     Raises:
         UsageError: The seed or the number of replicates makes no sense.
@@ -46,24 +67,22 @@ def evaluate(dataset: Dataset, runs: Path, *, seed: int = 0, replicates: int = 2
     found = find_runs(runs, dataset, panel.all_ids)
     grids = grids_of(panel)
     draws = Draws(panel.stratum, seed, replicates)
-    judged = [judge_numbers(run, panel, grids, draws) for run in found.runs]
+    judged = sorted((judge_numbers(run, panel, grids, draws) for run in found.runs), key=_place)
     comparisons = compare(judged, grids.by_producer, panel.cluster, draws)
     rank = ranks(judged, comparisons)
     ensembles = ensemble_entries(judged, comparisons)
-    return {
+    results = {
         "schema_version": RESULTS_VERSION,
         "signature": _signature(dataset, judged, seed, replicates),
         "dataset": _dataset(dataset, panel, grids),
         "seed": seed,
         "replicates": replicates,
-        "judges": [
-            one.entry | {"rank": rank[one.run.name]} | ensembles.get(one.run.name, {})
-            for one in sorted(judged, key=_place)
-        ],
+        "judges": [one.entry | {"rank": rank[one.run.name]} | ensembles.get(one.run.name, {}) for one in judged],
         "comparisons": comparisons,
         "refused": found.refused,
         "runs_of_other_datasets": found.others,
     }
+    return Evaluation(results, dataset, panel, judged)
 
 
 def _place(judged: Judged) -> tuple[bool, float, str]:
