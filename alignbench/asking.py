@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from alignbench.errors import AlignbenchError, ImageError, RunError
-from alignbench.types import Answer, Billed, Judge, Query, Status, Verdict
+from alignbench.types import Answer, Billed, Judge, Mark, Query, Status, Verdict
 
 PATIENCE = 20
 """After so many failing queries in a row, the fault is not the queries'."""
@@ -118,12 +118,13 @@ class Asking:
                 f"the judge {self._judge.spec.name!r} answered sentence {answer.sentence} of query {answer.query}, "
                 "which it was not asked or had answered before; nothing is lost: mend the adapter, then run again"
             )
-        checked = Answer(answer.query, opened.original(answer.sentence), _checked(answer.verdict))
+        checked = _checked(answer.verdict, opened.query.sentences[answer.sentence])
+        accepted = Answer(answer.query, opened.original(answer.sentence), checked)
         opened.left.remove(answer.sentence)
         if not opened.left and not opened.answered:
             del self._open[answer.query]
             self._failures = 0
-        return checked
+        return accepted
 
     def _give_up(self, reason: str) -> Iterator[Answer]:
         """Fail whatever is open."""
@@ -177,12 +178,22 @@ def _narrowed(query: Query, places: Sequence[int]) -> Query:
     return replace(query, sentences=tuple(query.sentences[place] for place in places), context=context)
 
 
-def _checked(verdict: Verdict) -> Verdict:
-    """A verdict whose score is a finite float."""
+def _checked(verdict: Verdict, sentence: str) -> Verdict:
+    """A verdict whose score is a finite float and whose marks, plain numbers, lie within the sentence."""
     if verdict.score is None:
         return verdict
     score = float(verdict.score)
-    if math.isfinite(score):
-        return verdict if verdict.score is score else replace(verdict, score=score)
-    raw = {**verdict.raw, "reason": f"the score is {score}"}
-    return replace(verdict, score=None, status=Status.NOT_FINITE, raw=raw)
+    if not math.isfinite(score):
+        return _without_score(verdict, Status.NOT_FINITE, f"the score is {score}")
+    for mark in verdict.marks or ():
+        if mark.end > len(sentence):
+            beyond = f"the mark [{mark.start}, {mark.end}) ends beyond its sentence of {len(sentence)} characters"
+            return _without_score(verdict, Status.FAILED, beyond)
+    if verdict.marks:
+        plain = tuple(Mark(int(mark.start), int(mark.end), float(mark.suspicion)) for mark in verdict.marks)
+        return replace(verdict, score=score, marks=plain)
+    return verdict if verdict.score is score else replace(verdict, score=score)
+
+
+def _without_score(verdict: Verdict, status: Status, reason: str) -> Verdict:
+    return replace(verdict, score=None, status=status, raw={**verdict.raw, "reason": reason}, marks=None)

@@ -13,6 +13,7 @@ from alignbench.types import (
     Image,
     Judgment,
     Label,
+    Mark,
     ModelRef,
     Origin,
     Pair,
@@ -162,6 +163,7 @@ def judgment_row(judgment: Judgment) -> dict[str, Any]:
         "score": verdict.score,
         "status": str(verdict.status),
         "truncated": verdict.truncated,
+        "marks": None if verdict.marks is None else [_mark_row(mark) for mark in verdict.marks],
         "raw": canonical_json(verdict.raw),
         "input_tokens": usage.input_tokens,
         "cached_tokens": usage.cached_tokens,
@@ -172,8 +174,13 @@ def judgment_row(judgment: Judgment) -> dict[str, Any]:
     }
 
 
+def _mark_row(mark: Mark) -> dict[str, Any]:
+    return {"start": mark.start, "end": mark.end, "suspicion": mark.suspicion}
+
+
 def row_judgment(row: Row) -> Judgment:
     """The judgment of a row; ValueError where the row breaks a rule of the type."""
+    marks = row.get("marks")
     verdict = Verdict(
         score=row["score"],
         status=Status(row["status"]),
@@ -186,5 +193,6 @@ def row_judgment(row: Row) -> Judgment:
             cached_tokens=row.get("cached_tokens"),
         ),
         truncated=row["truncated"],
+        marks=None if marks is None else tuple(Mark(**mark) for mark in marks),
     )
     return Judgment(row["sentence_id"], row["judge_id"], verdict, row["attempts"])

@@ -41,6 +41,7 @@ _PRODUCER = pa.struct(
     [_required("name", pa.string()), *(pa.field(name, pa.string()) for name in ("revision", "family", "provider"))]
 )
 _SPAN = pa.struct([_required("start", pa.int32()), _required("end", pa.int32()), _required("error_type", pa.string())])
+_MARK = pa.struct([_required("start", pa.int32()), _required("end", pa.int32()), _required("suspicion", pa.float64())])
 _VOTES = pa.struct(
     [
         *(_required(name, pa.int32()) for name in ("correct", "incorrect", "unknown")),
@@ -96,6 +97,7 @@ JUDGMENTS = pa.schema(
         pa.field("score", pa.float64()),
         _required("status", pa.string()),
         _required("truncated", pa.bool_()),
+        pa.field("marks", _list_of(_MARK)),
         _required("raw", pa.string()),
         pa.field("input_tokens", pa.int64()),
         pa.field("cached_tokens", pa.int64()),
@@ -105,7 +107,7 @@ JUDGMENTS = pa.schema(
         _required("attempts", pa.int32()),
     ]
 )
-_LATER_JUDGMENT_COLUMNS = frozenset({"cached_tokens"})
+_LATER_JUDGMENT_COLUMNS = frozenset({"cached_tokens", "marks"})
 DATASET_TABLES: Mapping[str, pa.Schema] = MappingProxyType({"images": IMAGES, "pairs": PAIRS, "sentences": SENTENCES})
 
 

@@ -1,6 +1,7 @@
 """The nouns of alignbench: what is stored, what a judge is shown, what it answers, and the three adapter protocols.
 
-Every offset counts Unicode code points and every range is half-open. Scores are higher for better aligned, always.
+Every offset counts Unicode code points and every range is half-open. Scores are higher for better aligned, always; the
+suspicion of a mark alone is higher for what is more surely wrong.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import builtins
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -199,11 +201,31 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """A range of a sentence that a judge holds to be wrong: offsets into the sentence's own text.
+
+    `suspicion` is finite, on a scale of the judge's own, and higher where the judge is surer that the words are
+    *wrong*: the one number of a judge for which higher is not better.
+    """
+
+    start: int
+    end: int
+    suspicion: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.end:
+            raise ValueError(f"a mark is a range of its sentence, not [{self.start}, {self.end})")
+        if not math.isfinite(self.suspicion):
+            raise ValueError(f"the suspicion of a mark is finite, not {self.suspicion}")
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """A judge's answer for one sentence: `score` is null exactly when `status` is not `ok`.
 
     `truncated` says that the judge's model saw only the first part of the sentence. `raw` is what the score was read
-    from, as JSON values.
+    from, as JSON values. `marks` are where the sentence is wrong: null from a judge that does not say, empty where it
+    found nothing. A judge that gives every character a suspicion returns marks that tile the sentence.
     """
 
     score: float | None
@@ -211,10 +233,13 @@ class Verdict:
     raw: Mapping[str, Any] = field(default_factory=dict)
     usage: Usage = Usage()
     truncated: bool = False
+    marks: tuple[Mark, ...] | None = None
 
     def __post_init__(self) -> None:
         if (self.score is None) == (self.status is Status.OK):
             raise ValueError(f"a verdict has a score exactly when its status is ok: {self.score!r}, {self.status}")
+        if self.score is None and self.marks is not None:
+            raise ValueError(f"a verdict without a score has no marks: {self.status}")
 
     @classmethod
     def failed(cls, status: Status, reason: str) -> Verdict:

@@ -1,9 +1,10 @@
-"""A judge whose AUROC, biases, ties, failures and pace are what you set, for tests and dry runs."""
+"""A judge whose AUROC, biases, ties, failures, marks and pace are what you set, for tests and dry runs."""
 
 from __future__ import annotations
 
 import hashlib
 import math
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -11,7 +12,7 @@ from statistics import NormalDist
 from typing import Any, Self
 
 from alignbench.errors import UnknownNameError, UsageError
-from alignbench.types import Answer, JudgeSpec, Label, ModelRef, Pair, Query, Sentence, Status, Verdict
+from alignbench.types import Answer, JudgeSpec, Label, Mark, ModelRef, Pair, Query, Sentence, Status, Verdict
 
 _NORMAL = NormalDist()
 _RANGES = {
@@ -20,6 +21,7 @@ _RANGES = {
     "failures": (0.0, 1.0),
     "step": (0.0, math.inf),
     "delay": (0.0, math.inf),
+    "spans": (0.0, 1.0),
 }
 
 
@@ -35,6 +37,8 @@ class Planted:
         preference: Added to the score of incorrect sentences whose producer is of family `own`.
         step: Scores are rounded to multiples of it, which makes ties; 0 for none.
         failures: Share of the sentences that get no score.
+        spans: Probability that a span of the annotators is marked, exactly; each word outside spans is marked with one
+            minus it. Null for a judge that does not say where a sentence is wrong.
         delay: Seconds before each answer; changes no score.
         seed: Every score is a function of it and the sentence's id.
     """
@@ -48,11 +52,12 @@ class Planted:
     failures: float = 0.0
     delay: float = 0.0
     seed: int = 0
+    spans: float | None = None
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
-            if not low <= value <= high:
+            if value is not None and not low <= value <= high:
                 raise UsageError(f"a planted judge's {name} is {value}, but must be from {low} to {high}")
         if self.auroc in {0.0, 1.0} or not math.isfinite(self.position + self.preference + self.step + self.delay):
             raise UsageError("a planted judge needs 0 < auroc < 1 and finite numbers; mend what follows `planted:`")
@@ -64,7 +69,7 @@ class Planted:
         Raises:
             UsageError: A name that is not planted here, or a value that is not of its type.
         """
-        kinds: dict[str, Any] = {each.name: type(each.default) for each in fields(cls)}
+        kinds: dict[str, Any] = {each.name: type(each.default) for each in fields(cls)} | {"spans": float}
         given: dict[str, Any] = {}
         for part in text.split(","):
             name, _, value = part.strip().partition("=")
@@ -83,8 +88,8 @@ class PlantedJudge:
     """A judge whose scores are made from labels, so it has to be briefed; see `Planted` for what can be set."""
 
     def __init__(self, planted: Planted, name: str | None = None) -> None:
-        # The pace is no part of a judge's identity.
-        options = {key: value for key, value in asdict(planted).items() if key != "delay"}
+        # The pace is no part of a judge's identity, and what a judge does not do is not named.
+        options = {key: value for key, value in asdict(planted).items() if key != "delay" and value is not None}
         model = ModelRef("planted", revision="1", family=planted.own or None)
         self.spec = JudgeSpec(name or f"planted-{planted.auroc:g}", "planted", model, options=options)
         self._planted = planted
@@ -113,7 +118,18 @@ class PlantedJudge:
         if self._uniform("failure", sentence.sentence_id) < planted.failures:
             return Verdict.failed(Status.FAILED, "a planted failure")
         score = self._score(pair, sentence)
-        return Verdict(round(score / planted.step) * planted.step if planted.step else score)
+        marks = None if planted.spans is None else tuple(self._marks(sentence, planted.spans))
+        return Verdict(round(score / planted.step) * planted.step if planted.step else score, marks=marks)
+
+    def _marks(self, sentence: Sentence, quality: float) -> Iterator[Mark]:
+        """The spans with that probability, the words that none touches with the rest."""
+        spans = sorted({(span.start, span.end) for span in sentence.spans})
+        words = [word.span() for word in re.finditer(r"\S+", sentence.text)]
+        others = [word for word in words if all(word[1] <= start or end <= word[0] for start, end in spans)]
+        for ranges, share in ((spans, quality), (others, 1 - quality)):
+            for start, end in ranges:
+                if self._uniform("mark", f"{sentence.sentence_id}[{start}:{end}]") < share:
+                    yield Mark(start, end)
 
     def _score(self, pair: Pair, sentence: Sentence) -> float:
         """Two normals of equal variance, `sqrt(2) * quantile(auroc)` apart, and the planted effects on top."""

@@ -14,7 +14,7 @@ from alignbench.errors import UnknownNameError, UsageError
 from alignbench.types import Context
 
 _FOLDER = Path(__file__).parent / "prompts"
-_ANSWERS = ("yes_no", "score", "list")
+_ANSWERS = ("yes_no", "score", "list", "spans")
 _SLOTS: Mapping[str, tuple[str, ...]] = {
     "sentence": ("{sentence}",),
     "caption": ("{caption}", "{number}", "{sentence}"),
@@ -111,7 +111,9 @@ def _numbered(context: Context) -> str:
 
 
 def shipped(answer: str, context: str) -> Prompt:
-    """The prompt that comes with this package, for an answer `yes_no`, `score` or `list`; a list has no other context.
+    """The prompt that comes with this package, for an answer `yes_no`, `score`, `spans` or `list`.
+
+    A list has no other context than `caption`.
 
     Raises:
         UnknownNameError: There is no prompt for that answer, or for that context.

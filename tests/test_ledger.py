@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from alignbench.errors import RunError, StorageError
 from alignbench.ledger import Ledger, Recorded
-from alignbench.types import Judgment, Status, Verdict
+from alignbench.rows import row_judgment
+from alignbench.types import Judgment, Mark, Status, Verdict
 
 SHARD = (0, 1)
 IDS = [f"pair#{number}" for number in range(4)]
@@ -39,6 +40,22 @@ def test_what_is_appended_can_be_read(tmp_path: Path) -> None:
     (row,) = recorded.rows(2, 3)
     assert (row["sentence_id"], row["score"], row["status"]) == (IDS[2], 0.1 + 0.2, "ok")
     assert json.loads(row["raw"]) == {"said": "é\n"}
+
+
+def test_marks_are_kept(tmp_path: Path) -> None:
+    marked = Judgment(IDS[1], "judge", Verdict(0.5, marks=(Mark(2, 5, 0.1 + 0.2), Mark(7, 8, -3.0))))
+    write(tmp_path, judgment(0), marked, Judgment(IDS[2], "judge", Verdict(0.5, marks=())), judgment(3, reason="no"))
+    rows = Recorded(tmp_path, IDS).rows(0, 4)
+    marks = [{"start": 2, "end": 5, "suspicion": 0.1 + 0.2}, {"start": 7, "end": 8, "suspicion": -3.0}]
+    assert [row["marks"] for row in rows] == [None, marks, [], None]
+    assert row_judgment(rows[1]) == marked
+
+
+def test_a_line_of_before_there_were_marks(tmp_path: Path) -> None:
+    path = write(tmp_path, judgment(0))
+    path.write_text(json.dumps({key: value for key, value in json.loads(path.read_text()).items() if key != "marks"}))
+    path.write_text(f"{path.read_text()}\n")
+    assert row_judgment(Recorded(tmp_path, IDS[:1]).rows(0, 1)[0]) == judgment(0)
 
 
 @given(st.data())

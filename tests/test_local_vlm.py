@@ -22,6 +22,7 @@ from judges.local_vlm import LocalVlmJudge
 from judges.local_vlm.modes import verbal_verdict, yes_no_verdict
 from judges.prompt import Prompt, shipped
 from tests import tokenizer_kinds as kinds
+from tests.speaking_vlms import speaking, teach
 from tests.tiny_models import make_idefics, make_llava, make_qwen, noise, png, probabilities
 
 PROMPT = Prompt("Is this sentence true of the image? Answer Yes or No.\nSentence: {sentence}")
@@ -48,69 +49,6 @@ def vlm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture(scope="module")
 def llava(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_llava(tmp_path_factory.mktemp("models") / "tiny-llava")
-
-
-def speaking(tokenizer: hf.PreTrainedTokenizerFast) -> Vlm:
-    """A LLaVA with this tokenizer, so small that a moment's training teaches it answers."""
-    vision = hf.CLIPVisionConfig(
-        hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=16, patch_size=8
-    )
-    text = hf.LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        max_position_embeddings=1024,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    config = hf.LlavaConfig(
-        vision_config=vision,
-        text_config=text,
-        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
-        vision_feature_select_strategy="default",
-        vision_feature_layer=-1,
-    )
-    front = hf.LlavaProcessor(
-        hf.CLIPImageProcessor(size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16}),
-        tokenizer,
-        patch_size=8,
-        vision_feature_select_strategy="default",
-        num_additional_image_tokens=1,
-        chat_template=tokenizer.chat_template,
-    )
-    front.tokenizer.padding_side = "left"
-    torch.manual_seed(0)
-    model = hf.LlavaForConditionalGeneration(config).eval()
-    return Vlm(model, front, ModelRef("speaking"), "float32", "cpu")
-
-
-def teach(vlm: Vlm, answers: dict[str, str], image: Pillow.Image) -> None:
-    """Train the model until it gives these answers to these prompts; one that ends with `...` has no end."""
-    rows = []
-    for prompt, answer in answers.items():
-        inputs = vlm.encode([image], [prompt])
-        said = vlm.tokenizer(answer.removesuffix("..."), add_special_tokens=False)["input_ids"]
-        ids = said * 20 if answer.endswith("...") else [*said, vlm.tokenizer.eos_token_id]
-        target = torch.tensor([ids])
-        start = inputs["input_ids"].shape[1]
-        inputs["input_ids"] = torch.cat([inputs["input_ids"], target], 1)
-        inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
-        rows.append((inputs, target[0], start))
-    optimizer = torch.optim.Adam(vlm.model.parameters(), lr=0.005)
-    for _ in range(400):
-        optimizer.zero_grad()
-        losses = [
-            torch.nn.functional.cross_entropy(vlm.model(**inputs).logits[0, start - 1 : -1], target)
-            for inputs, target, start in rows
-        ]
-        if max(losses) < 0.01:
-            return
-        sum(losses).backward()
-        optimizer.step()
-    pytest.fail(f"the model did not learn its answers: {losses}")
 
 
 def verdicts(judge: LocalVlmJudge, *queries: Query) -> list[Verdict]:

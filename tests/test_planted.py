@@ -11,7 +11,19 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from alignbench.errors import UnknownNameError, UsageError
-from alignbench.types import Direction, Label, ModelRef, Pair, Query, Sentence, Status, Verdict
+from alignbench.types import (
+    Direction,
+    ErrorType,
+    Label,
+    Mark,
+    ModelRef,
+    Pair,
+    Query,
+    Sentence,
+    Span,
+    Status,
+    Verdict,
+)
 from judges.planted import Planted, PlantedJudge
 
 IMAGES, LENGTH = 1500, 6
@@ -105,9 +117,68 @@ def test_the_pace_changes_no_score(rows: Rows) -> None:
 
 
 def test_everything_else_changes_the_judge() -> None:
-    planted = ["auroc=0.7", "icc=0.1", "position=1", "own=a", "preference=1", "step=1", "failures=0.1", "seed=1"]
+    planted = [
+        "auroc=0.7",
+        "icc=0.1",
+        "position=1",
+        "own=a",
+        "preference=1",
+        "step=1",
+        "failures=0.1",
+        "seed=1",
+        "spans=0",
+    ]
     ids = [PlantedJudge.from_reference(each).spec.judge_id for each in ["auroc=0.8", *planted]]
     assert len(set(ids)) == len(ids)
+
+
+def test_ids_of_planted_judges_from_before_there_were_marks_hold() -> None:
+    assert PlantedJudge.from_reference("auroc=0.8").spec.judge_id == "7bc8112e96ec"
+    assert PlantedJudge.from_reference("spans=0.8").spec.options["spans"] == 0.8
+
+
+SPANNED = tuple(
+    Sentence(
+        f"p#{number}",
+        "p",
+        0,
+        0,
+        19,
+        "a \U0001f600 dog on the left",
+        Label.INCORRECT,
+        (ErrorType.OBJECT, ErrorType.TEXT),
+        (Span(2, 7, ErrorType.OBJECT), Span(2, 7, ErrorType.TEXT), Span(9, 12, ErrorType.OBJECT)),
+    )
+    for number in range(2000)
+)
+
+
+def marked(quality: float, **planted: float) -> list[Verdict]:
+    pair = Pair("p", "i", "", ModelRef("m"), Direction.IMAGE_TO_TEXT, None, "i")
+    judge = PlantedJudge(Planted(spans=quality, **planted))
+    judge.brief({(0, place): (pair, sentence) for place, sentence in enumerate(SPANNED)})
+    return [answer.verdict for answer in judge.judge([Query(0, b"", tuple(each.text for each in SPANNED))])]
+
+
+def test_marks_of_set_quality() -> None:
+    spans, strays = {(2, 7), (9, 12)}, {(0, 1), (15, 19)}
+    assert {verdict.marks for verdict in marked(1)} == {(Mark(2, 7), Mark(9, 12))}
+    assert {verdict.marks for verdict in marked(0)} == {(Mark(0, 1), Mark(15, 19))}, "words that no span touches"
+    found = [{(mark.start, mark.end) for mark in verdict.marks or ()} for verdict in marked(0.7)]
+    assert all(each <= spans | strays for each in found)
+    for ranges, share in ((spans, 0.7), (strays, 0.3)):
+        for each in ranges:
+            assert np.mean([each in marks for marks in found]) == pytest.approx(share, abs=0.03)
+
+
+def test_marks_change_no_score_and_a_failure_has_none() -> None:
+    pair = Pair("p", "i", "", ModelRef("m"), Direction.IMAGE_TO_TEXT, None, "i")
+    plain = PlantedJudge(Planted())
+    plain.brief({(0, place): (pair, sentence) for place, sentence in enumerate(SPANNED)})
+    without = [answer.verdict for answer in plain.judge([Query(0, b"", ("",) * len(SPANNED))])]
+    assert {verdict.marks for verdict in without} == {None}
+    assert [verdict.score for verdict in without] == [verdict.score for verdict in marked(0.5)]
+    assert all(verdict.marks is None for verdict in marked(0.5, failures=0.5) if verdict.score is None)
 
 
 def test_the_family_is_the_planted_one() -> None:
@@ -127,7 +198,18 @@ def test_labels_that_are_not_known_stand_between() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    ["auroc=1.5", "auroc=1", "auroc=nan", "icc=-1", "failures=2", "seed=1.5", "auroc", "position=inf", "delay=-1"],
+    [
+        "auroc=1.5",
+        "auroc=1",
+        "auroc=nan",
+        "icc=-1",
+        "failures=2",
+        "seed=1.5",
+        "auroc",
+        "position=inf",
+        "delay=-1",
+        "spans=1.5",
+    ],
 )
 def test_wrong_values(wrong: str) -> None:
     with pytest.raises(UsageError, match="planted judge"):

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import alignbench
-from alignbench.backends.prefix import SharedPrefix
+from alignbench.backends.prefix import Generated, SharedPrefix
 from alignbench.backends.prefix.cache import Prefilled
 from alignbench.backends.prefix.chunks import fits_batch, fits_packed
 from alignbench.backends.prefix.tokens import Row, _around_the_image, split
@@ -208,7 +208,20 @@ def test_generation_is_that_of_transformers(vlm: Vlm, shared: SharedPrefix) -> N
             ids = vlm.model.generate(**inputs, do_sample=False, max_new_tokens=8, eos_token_id=ends, pad_token_id=0)
             said = ids[0, inputs["input_ids"].shape[1] :].tolist()
             text = vlm.tokenizer.decode(said, skip_special_tokens=True).strip()
-            assert answer == (text, len(said), said[-1] in ends, inputs["input_ids"].shape[1])
+            assert answer == Generated(text, len(said), said[-1] in ends, inputs["input_ids"].shape[1])
+            assert list(answer.said) == said
+
+
+@pytest.mark.parametrize("way", ["packed", "expanded", "plain"])
+def test_the_tokens_of_an_answer_have_the_probability_that_they_had(llava: Vlm, way: str) -> None:
+    shared = SharedPrefix(llava)
+    shared.way = way
+    for prompt, answer in zip(PROMPTS, shared.generate(noise(0), PROMPTS, 5), strict=True):
+        assert len(answer.said) == answer.tokens
+        for place, token in enumerate(answer.said):
+            before = tuple(answer.said[:place])
+            found = shared.distributions(noise(0), [prompt], [token], [before]).log_probabilities.item()
+            assert token.log_probability == pytest.approx(found, abs=1e-4)
 
 
 def test_answers_end_where_the_model_ends_them(vlm: Vlm, shared: SharedPrefix, monkeypatch: pytest.MonkeyPatch) -> None:

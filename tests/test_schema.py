@@ -20,6 +20,7 @@ from alignbench.types import (
     Image,
     Judgment,
     Label,
+    Mark,
     ModelRef,
     Origin,
     Pair,
@@ -81,7 +82,9 @@ SENTENCES = st.builds(
     votes=st.none() | st.builds(Votes, INT32, INT32, INT32, st.none() | FLOAT, st.none() | FLOAT),
 )
 USAGES = st.builds(Usage, st.none() | INT32, st.none() | INT32, st.none() | FLOAT, st.none() | FLOAT)
-VERDICTS = st.builds(Verdict, FLOAT, st.just(Status.OK), OBJECT, USAGES, st.booleans()) | st.builds(
+MARKS = st.tuples(INT32, INT32, FLOAT).filter(lambda mark: mark[0] < mark[1]).map(lambda mark: Mark(*mark))
+ALL_MARKS = st.none() | st.lists(MARKS, max_size=3).map(tuple)
+VERDICTS = st.builds(Verdict, FLOAT, st.just(Status.OK), OBJECT, USAGES, st.booleans(), ALL_MARKS) | st.builds(
     Verdict, st.none(), st.sampled_from([status for status in Status if status is not Status.OK]), OBJECT, USAGES
 )
 JUDGMENTS = st.builds(Judgment, TEXT, TEXT, VERDICTS, INT32)
@@ -116,6 +119,24 @@ def test_a_schema_survives_parquet(tmp_path: Path, name: str) -> None:
     pq.write_table(columns.empty_table(), tmp_path / "t.parquet")
     assert pq.read_schema(tmp_path / "t.parquet") == columns
     assert schema.differences(columns, pq.read_schema(tmp_path / "t.parquet")) == []
+
+
+def test_judgments_survive_parquet_with_their_marks(tmp_path: Path) -> None:
+    verdicts = [Verdict(0.5), Verdict(0.5, marks=()), Verdict(0.5, marks=(Mark(0, 3, -1.5), Mark(3, 4, 0.1 + 0.2)))]
+    verdicts.append(Verdict.failed(Status.UNPARSABLE, "no"))
+    judgments = [Judgment(f"s#{place}", "j", verdict) for place, verdict in enumerate(verdicts)]
+    pq.write_table(schema.judgments_to_table(judgments), tmp_path / "t.parquet")
+    assert pq.read_schema(tmp_path / "t.parquet") == schema.JUDGMENTS
+    assert schema.judgments_from_table(pq.read_table(tmp_path / "t.parquet")) == judgments
+
+
+def test_judgments_of_before_there_were_marks_have_none(tmp_path: Path) -> None:
+    judgments = [Judgment("s#0", "j", Verdict(0.5)), Judgment("s#1", "j", Verdict.failed(Status.FAILED, "no"))]
+    old = schema.judgments_to_table(judgments).drop_columns(["marks", "cached_tokens"])
+    assert schema.judgments_from_table(old) == judgments
+    found = schema.with_later_columns(old)
+    assert schema.differences(schema.JUDGMENTS, found.schema) == []
+    assert found["marks"].null_count == 2
 
 
 def test_differences_name_every_column_that_differs() -> None:

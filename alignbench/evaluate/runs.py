@@ -36,7 +36,7 @@ class Run:
         family: The lineage of its model.
         control: What kind of blind control it is, or null.
         spec: The judge as a value.
-        judgments: A row a sentence, in the order of the dataset: score, status, truncated and what it cost.
+        judgments: A row a sentence, in the order of the dataset: score, status, truncated, marks and what it cost.
     """
 
     name: str
@@ -53,6 +53,10 @@ class Run:
     def statuses(self) -> pa.Array:
         """(N,) the status of every sentence of the dataset."""
         return self.judgments["status"].combine_chunks()
+
+    def marks(self) -> pa.ListArray:
+        """(N,) where the judge holds every sentence to be wrong: lists of start, end, suspicion; null where unsaid."""
+        return self.judgments["marks"].combine_chunks()
 
     def usage(self) -> dict[str, float | int | None]:
         """What the newest answers of the run cost: sums, and means times 1,000; null where nothing was measured.
@@ -205,10 +209,22 @@ def _check_rows(path: Path, table: pa.Table, judge_id: str) -> None:
         "have a status that is none": pc.invert(pc.is_in(table["status"], value_set=pa.array(_STATUSES))),
         "have no finite score though their status is ok": pc.and_not(ok, scored),
         "have a score though their status is not ok": pc.and_not(pc.is_valid(table["score"]), ok),
+        "have marks though their status is not ok": pc.and_not(pc.is_valid(table["marks"]), ok),
+        "have marks that are no ranges of finite suspicion": _with_wrong_marks(table["marks"].combine_chunks()),
     }
     found = [f"{pc.sum(rows).as_py()} rows {fault}" for fault, rows in faults.items() if pc.any(rows).as_py()]
     if found:
         raise RunError(f"{path} is damaged: {'; '.join(found)}; remove {path.parent}, then judge again")
+
+
+def _with_wrong_marks(marks: pa.ListArray) -> pa.Array:
+    # (rows,) whether a row has a mark that the type would refuse.
+    start, end, suspicion = (pc.struct_field(marks.flatten(), name) for name in ("start", "end", "suspicion"))
+    range_, finite = pc.and_(pc.greater_equal(start, 0), pc.less(start, end)), pc.is_finite(suspicion)
+    right = pc.fill_null(pc.and_(range_, finite), False).to_numpy(zero_copy_only=False)
+    wrong = np.zeros(len(marks), np.bool_)
+    wrong[pc.list_parent_indices(marks).to_numpy()[~right]] = True
+    return pa.array(wrong)
 
 
 def _order(path: Path, found: pa.Array, wanted: pa.Array) -> pa.Array:

@@ -21,7 +21,19 @@ from alignbench.run import Progress, RunSummary, run_judge
 from alignbench.schema import judgments_from_table
 from alignbench.store import Dataset
 from alignbench.testing import shown
-from alignbench.types import Answer, Briefed, Judge, JudgeSpec, Judgment, ModelRef, Query, Situated, Status, Verdict
+from alignbench.types import (
+    Answer,
+    Briefed,
+    Judge,
+    JudgeSpec,
+    Judgment,
+    Mark,
+    ModelRef,
+    Query,
+    Situated,
+    Status,
+    Verdict,
+)
 
 _Found = dict[tuple[int, int], Verdict]
 _CUTS = (1, 7, 19)
@@ -84,9 +96,15 @@ class JudgeContract:
             assert set(_ask(judge, asked)) == _places(asked)
 
     def test_a_verdict_is_a_finite_float_or_a_reason(self, judge: Judge) -> None:
-        """A score is a finite float, anything else a status; the rest is JSON and no count is negative."""
-        for verdict in _ask(judge, shown.plain(judge.spec.context, 0, 1, 2)).values():
-            _check(verdict)
+        """A score is a finite float, anything else a status; the rest is JSON and no count is negative.
+
+        Marks lie within their sentence. They are null in all verdicts with a score, or in none.
+        """
+        asked = shown.plain(judge.spec.context, 0, 1, 2)
+        found = _ask(judge, asked)
+        for at, verdict in found.items():
+            _check(verdict, _sentence(asked, at))
+        assert len({verdict.marks is None for verdict in found.values() if verdict.status is Status.OK}) < 2
 
     def test_no_queries_no_answers(self, judge: Judge) -> None:
         """A judge that is asked nothing says nothing."""
@@ -160,8 +178,8 @@ class JudgeContract:
         image = shown.picture(0)
         asked = shown.query(judge.spec.context, 0, image, ["A dog.", *shown.STRANGE, "It is red."])
         found = _tried(judge, [asked])
-        for verdict in found.values():
-            _check(verdict)
+        for at, verdict in found.items():
+            _check(verdict, _sentence([asked], at))
         if judge.spec.context == "sentence":
             ends = _ask(judge, [Query(0, image, ("A dog.", "It is red."))])
             self._same({(0, 0): found[0, 0], (0, 1): found[0, len(asked.sentences) - 1]}, ends)
@@ -234,13 +252,16 @@ class JudgeContract:
         return _ask(judge, shown.plain(judge.spec.context, number))
 
     def _same(self, one: Mapping[Any, Verdict], other: Mapping[Any, Verdict]) -> None:
-        """The same places, statuses and marks, and scores within the tolerance."""
+        """The same places, statuses and marks, and scores and suspicions within the tolerance."""
         assert one.keys() == other.keys()
         for at, verdict in one.items():
             said = other[at]
             assert (verdict.status, verdict.truncated) == (said.status, said.truncated), at
             if verdict.score is not None:
                 assert verdict.score == pytest.approx(said.score, abs=self.tolerance, rel=0), at
+            assert _ranges(verdict) == _ranges(said), at
+            for mark, other_mark in zip(verdict.marks or (), said.marks or (), strict=True):
+                assert mark.suspicion == pytest.approx(other_mark.suspicion, abs=self.tolerance, rel=0), at
 
 
 class _Cut(BaseException):
@@ -279,12 +300,24 @@ def _places(asked: Iterable[Query]) -> set[tuple[int, int]]:
     return {(query.number, place) for query in asked for place in range(len(query.sentences))}
 
 
-def _check(verdict: Verdict) -> None:
+def _sentence(asked: Iterable[Query], at: tuple[int, int]) -> str:
+    return next(query.sentences[at[1]] for query in asked if query.number == at[0])
+
+
+def _ranges(verdict: Verdict) -> list[tuple[int, int]] | None:
+    return None if verdict.marks is None else [(mark.start, mark.end) for mark in verdict.marks]
+
+
+def _check(verdict: Verdict, sentence: str) -> None:
     assert isinstance(verdict, Verdict)
     assert isinstance(verdict.status, Status)
     score: Any = verdict.score
     assert score is None or (isinstance(score, float) and math.isfinite(score))
     assert _is_json(dict(verdict.raw))
+    for mark in verdict.marks or ():
+        assert isinstance(mark, Mark)
+        assert 0 <= mark.start < mark.end <= len(sentence)
+        assert math.isfinite(mark.suspicion)
     for count in asdict(verdict.usage).values():
         assert count is None or count >= 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +80,9 @@ def only(asked: Query, places: Sequence[int]) -> Query:
 def briefing() -> Mapping[tuple[int, int], tuple[Pair, Sentence]]:
     """Labelled rows for the places of all plain queries, for a judge that has to be briefed."""
     rows = [(pair, sentence) for _, pair, sentences in _pairs() for sentence in sentences]
-    return {divmod(number, 6): row for number, row in enumerate(rows)}
+    briefed = {divmod(number, 6): row for number, row in enumerate(rows)}
+    texts = {(number, place): text for number, plain in enumerate(PLAIN) for place, text in enumerate(plain)}
+    return briefed | {at: (briefed[at][0], replace(briefed[at][1], text=text)) for at, text in texts.items()}
 
 
 def make_dataset(folder: Path) -> Dataset:

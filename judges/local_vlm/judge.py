@@ -14,7 +14,7 @@ from alignbench.decode import decode
 from alignbench.errors import UnknownNameError, UsageError
 from alignbench.types import Answer, JudgeSpec, Query, Status, Verdict
 from judges.local_vlm.left_over import LeftOver
-from judges.local_vlm.modes import MODES
+from judges.local_vlm.modes import MODES, Asked
 from judges.prompt import Prompt, shipped
 
 CONTEXTS = ("sentence", "caption")
@@ -29,7 +29,7 @@ class LocalVlmJudge:
     Args:
         vlm: The model.
         prompt: The user's turn after the image; by default the one that is shipped for the mode and context.
-        mode: `p_yes`, `expected_score` or `verbal_score`.
+        mode: `p_yes`, `expected_score`, `verbal_score` or `spans`.
         context: `sentence` or `caption`.
         tokens_at_once: How many tokens of sentences go through the model at a time; changes no score beyond rounding.
         name: The judge's name for people; by default the model's.
@@ -129,10 +129,11 @@ class LocalVlmJudge:
         seconds = (time.perf_counter() - started) / len(places)
         return [replace(verdict, usage=replace(verdict.usage, seconds=seconds)) for verdict in verdicts]
 
-    def _asked(self, query: Query, place: int) -> str:
+    def _asked(self, query: Query, place: int) -> Asked:
+        sentence = query.sentences[place]
         if query.context is None or self.spec.context == "sentence":
-            return self._prompt.fill(query.sentences[place])
-        return self._prompt.fill_in_caption(query.context, place)
+            return Asked(self._prompt.fill(sentence), sentence)
+        return Asked(self._prompt.fill_in_caption(query.context, place), sentence)
 
 
 def _check(mode: str, context: str) -> None:

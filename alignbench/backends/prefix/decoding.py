@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import NamedTuple, Self
 
+import torch
 import transformers
 from PIL import Image as Pillow
 
@@ -13,27 +16,42 @@ from alignbench.backends.prefix.tokens import Row
 from alignbench.backends.vlm import Vlm
 
 
-class Generated(NamedTuple):
+class Token(int):
+    """The id of a token that was said, and the natural log of its probability after all that stood before it."""
+
+    log_probability: float
+
+    def __new__(cls, number: int, log_probability: float) -> Self:
+        """A token id that is an int in all else."""
+        token = super().__new__(cls, number)
+        token.log_probability = log_probability
+        return token
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
     """The text, how many tokens it took, and whether the model ended it rather than `max_new_tokens`.
 
-    `prompt_tokens` are the tokens of the prompt, those of the image included.
+    `prompt_tokens` are the tokens of the prompt, those of the image included. `said` are the tokens of the answer, an
+    end token included; their probabilities are known up to rounding, so they have no part in equality.
     """
 
     text: str
     tokens: int
     finished: bool
     prompt_tokens: int
+    said: tuple[Token, ...] = field(default=(), compare=False)
 
 
 class Said(NamedTuple):
-    """The token ids of an answer, an end token included, and how many the prompt has."""
+    """The tokens of an answer, an end token included, and how many the prompt has."""
 
-    ids: list[int]
+    ids: list[Token]
     prompt_tokens: int
 
 
-def greedy(feed: Feed, rows: Sequence[Row], ends: frozenset[int], max_new_tokens: int) -> dict[int, list[int]]:
-    """The token ids that each prompt is answered with, by prompt, an end token included.
+def greedy(feed: Feed, rows: Sequence[Row], ends: frozenset[int], max_new_tokens: int) -> dict[int, list[Token]]:
+    """The tokens that each prompt is answered with, by prompt, an end token included.
 
     Args:
         feed: The prefix, behind which nothing was fed yet.
@@ -41,9 +59,9 @@ def greedy(feed: Feed, rows: Sequence[Row], ends: frozenset[int], max_new_tokens
         ends: Tokens that end an answer.
         max_new_tokens: How many tokens an answer has at most, at least 1.
     """
-    said: dict[int, list[int]] = {row.prompt: [] for row in rows}
+    said: dict[int, list[Token]] = {row.prompt: [] for row in rows}
     while rows:
-        likeliest = feed.feed(rows).argmax(-1).tolist()
+        likeliest = _likeliest(feed.feed(rows))
         for row, token in zip(rows, likeliest, strict=True):
             said[row.prompt].append(token)
         rows = [
@@ -66,11 +84,21 @@ def greedy_plain(vlm: Vlm, image: Pillow.Image, prompt: str, ends: frozenset[int
         pad_token_id=vlm.tokenizer.pad_token_id,
     )
     try:
-        ids = vlm.model.generate(**inputs)
+        answer = vlm.model.generate(**inputs, return_dict_in_generate=True, output_logits=True)
     finally:
         vlm.model.generation_config = theirs
-    tokens = inputs["input_ids"].shape[1]
-    return Said(ids[0, tokens:].tolist(), tokens)
+    # Every step's logits are those of one prompt; the likeliest of them is what the loop chose.
+    return Said(_likeliest(torch.cat(answer.logits)), inputs["input_ids"].shape[1])
+
+
+def _likeliest(logits: torch.Tensor) -> list[Token]:
+    """The likeliest token of each row of logits, (rows, vocabulary)."""
+    ids = logits.argmax(-1)
+    chances = [
+        (some.gather(-1, chosen[:, None])[:, 0].float() - some.float().logsumexp(-1)).tolist()
+        for some, chosen in zip(logits.split(64), ids.split(64), strict=True)
+    ]
+    return [Token(*each) for each in zip(ids.tolist(), chain.from_iterable(chances), strict=True)]
 
 
 def of_one_length(rows: Sequence[Row]) -> list[list[Row]]:
@@ -84,4 +112,4 @@ def of_one_length(rows: Sequence[Row]) -> list[list[Row]]:
 def as_generated(vlm: Vlm, said: Said, ends: frozenset[int]) -> Generated:
     """The answer that token ids stand for."""
     text = vlm.tokenizer.decode(said.ids, skip_special_tokens=True).strip()
-    return Generated(text, len(said.ids), said.ids[-1] in ends, said.prompt_tokens)
+    return Generated(text, len(said.ids), said.ids[-1] in ends, said.prompt_tokens, tuple(said.ids))

@@ -11,7 +11,15 @@ from PIL import Image as Pillow
 
 from alignbench.backends.prefix.cache import Batch, Packed, Prefilled
 from alignbench.backends.prefix.chunks import Chunks, fits_batch, fits_packed
-from alignbench.backends.prefix.decoding import Generated, Said, as_generated, greedy, greedy_plain, of_one_length
+from alignbench.backends.prefix.decoding import (
+    Generated,
+    Said,
+    Token,
+    as_generated,
+    greedy,
+    greedy_plain,
+    of_one_length,
+)
 from alignbench.backends.prefix.tokens import (
     Path,
     Row,
@@ -235,7 +243,7 @@ class SharedPrefix:
         rows = [Row(number, suffix, [len(suffix) - 1], [0]) for number, suffix in enumerate(parts.suffixes)]
         packed = self.way == "packed"
         fits = (fits_packed if packed else fits_batch)(prefilled, max_new_tokens)
-        said: dict[int, list[int]] = {}
+        said: dict[int, list[Token]] = {}
         for group in [rows] if packed else of_one_length(rows):
             answers = self._chunks.run(
                 group,
