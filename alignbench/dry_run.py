@@ -9,11 +9,12 @@ from typing import Any
 
 from alignbench.controls import check_control
 from alignbench.ledger import Recorded
-from alignbench.plan import still_to_ask
+from alignbench.plan import SHUFFLED_CAPTION, still_to_ask
 from alignbench.registry import build_estimator, option_of
 from alignbench.run import check_request, controlled, plan_run
 from alignbench.run_folder import folder_of
 from alignbench.shown import Shown
+from alignbench.shuffling import rearranged
 from alignbench.store import Dataset
 from alignbench.types import Estimate
 
@@ -24,7 +25,9 @@ class Forecast:
 
     Attributes:
         judge: What the user wrote to name the judge.
-        context: Whether a query holds the sentences of an image (`sentence`) or of a caption (`caption`).
+        context: Whether a query holds the sentences of an image (`sentence`) or of a caption (`caption`, or
+            `shuffled-caption` in another order).
+        shuffle: Which other order; null where it is none.
         sentences: How many sentences the call is about.
         answered: Those of them that an earlier call has answered; null where the run's folder is known only when the
             judge is loaded, and then the other numbers are those of a new run.
@@ -34,6 +37,7 @@ class Forecast:
 
     judge: str
     context: str
+    shuffle: int | None
     sentences: int
     answered: int | None
     queries: int
@@ -47,6 +51,7 @@ def forecast(  # noqa: PLR0913 - as run_judge
     *,
     options: Mapping[str, Any],
     control: str | None = None,
+    shuffle: int | None = None,
     shard: tuple[int, int] = (0, 1),
     retry_failed: bool = False,
     limit: int | None = None,
@@ -60,6 +65,7 @@ def forecast(  # noqa: PLR0913 - as run_judge
         out: Folder of runs.
         options: Of the judge's adapter, over those of its name or spec file.
         control: As in `run_judge`, as is all that follows.
+        shuffle: Which other order captions are shown in.
         shard: A part of the run.
         retry_failed: Whether failed sentences are asked again.
         limit: The first sentences alone.
@@ -75,9 +81,9 @@ def forecast(  # noqa: PLR0913 - as run_judge
     if control is not None:
         check_control(control)
     estimator = build_estimator(reference, **options)
-    spec = controlled(estimator.spec, control) if estimator else None
-    context = spec.context if spec else option_of(reference, "context", options) or "sentence"
-    plan, _ = plan_run(dataset, context, control, seed)
+    spec = controlled(rearranged(estimator.spec, shuffle), control) if estimator else None
+    context = estimator.spec.context if estimator else option_of(reference, "context", options) or "sentence"
+    plan, _ = plan_run(dataset, context, control, seed, shuffle)
     asked = mine = plan.part(shard, limit)
     if spec:
         recorded = Recorded(folder_of(out, dataset, spec), plan.sentence_ids)
@@ -85,7 +91,8 @@ def forecast(  # noqa: PLR0913 - as run_judge
     todo = list(still_to_ask(plan, asked))
     return Forecast(
         judge=reference,
-        context=context,
+        context=context if shuffle is None else SHUFFLED_CAPTION,
+        shuffle=shuffle,
         sentences=int(mine.sum()),
         answered=int((mine & ~asked).sum()) if spec else None,
         queries=len(todo),

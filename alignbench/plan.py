@@ -12,9 +12,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from alignbench.errors import DatasetError, UnknownNameError
+from alignbench.shuffling import SHUFFLED_CAPTION as SHUFFLED_CAPTION
+from alignbench.shuffling import in_order, shuffled
 from alignbench.store import Dataset
 from alignbench.types import Context
-from alignbench.wording import Alone, InCaption, Wording
+from alignbench.wording import Alone, InCaption, Rearranged, Wording
 
 CONTEXTS = ("sentence", "caption")
 """What a judge may be shown with a sentence: nothing, or the caption that it stands in."""
@@ -60,7 +62,9 @@ class Plan:
         return self.wording.of(self.queries[asked.number].rows, asked.rows)
 
 
-def plan_queries(dataset: Dataset, seed: int, asked_of: Mapping[str, str], context: str = "sentence") -> Plan:
+def plan_queries(
+    dataset: Dataset, seed: int, asked_of: Mapping[str, str], context: str = "sentence", shuffle: int | None = None
+) -> Plan:
     """Plan the queries of a dataset, in the order in which their images are stored.
 
     Args:
@@ -69,6 +73,7 @@ def plan_queries(dataset: Dataset, seed: int, asked_of: Mapping[str, str], conte
         asked_of: The image whose sentences are asked about, by the key of the image that is shown; itself where absent.
         context: `sentence`: a query an image, the sentences of all its captions shuffled. `caption`: a query a caption,
             its sentences in their order.
+        shuffle: Which other order to show captions in, from 0; see `alignbench.shuffling`. Null for their own.
 
     Raises:
         UnknownNameError: No such context.
@@ -83,7 +88,11 @@ def plan_queries(dataset: Dataset, seed: int, asked_of: Mapping[str, str], conte
     _refuse_twice(dataset, "sentence", sentence_ids)
     _refuse_twice(dataset, "image", image_keys)
     pair_of = _pair_of(dataset, table.column("pair_id").to_pylist(), pairs.column("pair_id").to_pylist())
-    wording, order = _in_caption(dataset, table, pairs, pair_of) if in_caption else (Alone(table.column("text")), None)
+    wording: Wording
+    if in_caption:
+        wording, order = _in_caption(dataset, table, pairs, pair_of, shuffle)
+    else:
+        wording, order = Alone(table.column("text")), None
     blocks = _blocks(pairs.column("image_key").to_pylist(), pair_of, order)
     queries: list[PlannedQuery] = []
     for shown_key in image_keys:
@@ -120,13 +129,16 @@ def _pair_of(dataset: Dataset, wanted: Sequence[str], pair_ids: Sequence[str]) -
 
 
 def _in_caption(
-    dataset: Dataset, table: pa.Table, pairs: pa.Table, pair_of: NDArray[np.int64]
-) -> tuple[InCaption, NDArray[np.int64]]:
-    """The wording, and the rows of the sentences by pair, then by their place in the caption, (sentences,)."""
+    dataset: Dataset, table: pa.Table, pairs: pa.Table, pair_of: NDArray[np.int64], shuffle: int | None
+) -> tuple[Wording, NDArray[np.int64]]:
+    """The wording, and the rows of the sentences by pair, then by their place in what is shown, (sentences,)."""
     # Not by `to_numpy`, which imports pandas where that is installed: a second for nothing.
     start, end = (np.array(table.column(name).to_pylist(), np.int32) for name in ("start", "end"))
     wording = InCaption(pairs.column("caption"), pair_of, start, end, _check(dataset))
-    return wording, np.lexsort((end, start, pair_of))
+    order = in_order(pair_of, start, end)
+    if shuffle is None:
+        return wording, order
+    return Rearranged(wording), shuffled(order, pair_of, pairs.column("pair_id").to_pylist(), shuffle)
 
 
 def _blocks(

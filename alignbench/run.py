@@ -19,6 +19,7 @@ from alignbench.ledger import Ledger, Recorded
 from alignbench.plan import Plan, PlannedQuery, plan_queries, still_to_ask
 from alignbench.run_folder import begin_or_resume, describe, folder_of, house_of, is_merged, merge
 from alignbench.shown import Shown
+from alignbench.shuffling import rearranged
 from alignbench.store import Dataset
 from alignbench.types import (
     Answer,
@@ -90,6 +91,7 @@ def run_judge(  # noqa: PLR0913 - each argument is an option of `alignbench judg
     out: Path,
     *,
     control: str | None = None,
+    shuffle: int | None = None,
     shard: tuple[int, int] = (0, 1),
     retry_failed: bool = False,
     limit: int | None = None,
@@ -110,6 +112,9 @@ def run_judge(  # noqa: PLR0913 - each argument is an option of `alignbench judg
         judge: A loaded judge.
         out: Folder of runs; made where missing.
         control: `blank` or `shuffled` to replace the images; becomes part of the judge_id.
+        shuffle: From 0: show captions in that other order, to a judge whose spec says `context="caption"`; see
+            `alignbench.shuffling`. The run is one of its own: its spec says `context="shuffled-caption"` and, among its
+            options, which shuffle it is. The judge does not know.
         shard: (i, n): this call judges the i-th of n parts, 0-based.
         retry_failed: Ask again for sentences that have an answer but no score.
         limit: Judge only the first `limit` sentences of sentences.parquet; no judgments.parquet comes of it until a
@@ -120,7 +125,8 @@ def run_judge(  # noqa: PLR0913 - each argument is an option of `alignbench judg
         progress: Called after each recorded answer.
 
     Raises:
-        UsageError: A control, shard, limit or cost that makes no sense, or a cost limit where no price is known.
+        UsageError: A control, shuffle, shard, limit or cost that makes no sense, or a cost limit where no price is
+            known.
         DatasetError: An empty dataset.
         DatasetChangedError: The dataset is not the one the run began with.
         RunError: The run folder is damaged, held by another process, or the judge fails on everything.
@@ -128,10 +134,10 @@ def run_judge(  # noqa: PLR0913 - each argument is an option of `alignbench judg
     """
     started = time.monotonic()
     check_request(shard, limit, max_cost)
-    spec = controlled(judge.spec, control)
+    spec = controlled(rearranged(judge.spec, shuffle), control)
     if max_cost is not None and isinstance(judge, Billed):
         judge.limit_cost(max_cost)
-    plan, asked_of = plan_run(dataset, spec.context, spec.control, seed)
+    plan, asked_of = plan_run(dataset, judge.spec.context, spec.control, seed, shuffle)
     folder = folder_of(out, dataset, spec)
     begin_or_resume(
         folder,
@@ -177,7 +183,9 @@ def controlled(spec: JudgeSpec, control: str | None) -> JudgeSpec:
     return replace(spec, control=control, name=f"{spec.name} ({control})")
 
 
-def plan_run(dataset: Dataset, context: str, control: str | None, seed: int) -> tuple[Plan, Mapping[str, str]]:
+def plan_run(
+    dataset: Dataset, context: str, control: str | None, seed: int, shuffle: int | None = None
+) -> tuple[Plan, Mapping[str, str]]:
     """The plan of a run, and the image asked about by the key of the one shown, empty where each is shown its own.
 
     Raises:
@@ -189,7 +197,7 @@ def plan_run(dataset: Dataset, context: str, control: str | None, seed: int) -> 
     if control == "shuffled":
         present = {image.image_key: image.sha256 for image in dataset.images() if image.sha256 is not None}
         asked_of = derange(present, seed)
-    return plan_queries(dataset, seed, asked_of, context), asked_of
+    return plan_queries(dataset, seed, asked_of, context, shuffle), asked_of
 
 
 def check_request(shard: tuple[int, int], limit: int | None, max_cost: float | None = None) -> None:

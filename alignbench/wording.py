@@ -1,8 +1,9 @@
-"""The words that a query shows: sentences alone, or in their caption."""
+"""The words that a query shows: sentences alone, in their caption, or in a caption of the same in another order."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Protocol
 
 import numpy as np
@@ -72,3 +73,29 @@ class InCaption:
         places = tuple(place_of[row] for row in asked)
         sentences = tuple(caption[slice(*ranges[place])] for place in places)
         return sentences, Context(caption, ranges, places)
+
+
+class Rearranged:
+    """Sentences in a caption of their own making: those of one caption in another order, joined by single spaces.
+
+    What stood between the sentences of the caption, such as newlines or the marks of a list, is not shown.
+
+    Args:
+        original: The wording of the captions as they are.
+    """
+
+    def __init__(self, original: Wording) -> None:
+        self._original = original
+
+    def of(self, whole: Sequence[int], asked: Sequence[int]) -> tuple[tuple[str, ...], Context]:
+        """As in `Wording`; `whole` are the sentences of one pair, in the order in which they are shown.
+
+        Raises:
+            DatasetError: A range does not lie in the caption.
+        """
+        texts, _ = self._original.of(whole, whole)
+        ends = list(accumulate(len(text) + 1 for text in texts))
+        ranges = tuple((end - len(text) - 1, end - 1) for text, end in zip(texts, ends, strict=True))
+        place_of = {row: place for place, row in enumerate(whole)}
+        places = tuple(place_of[row] for row in asked)
+        return tuple(texts[place] for place in places), Context(" ".join(texts), ranges, places)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from alignbench.cli import run
@@ -48,10 +49,49 @@ def test_the_context_reaches_the_judge(call: Call, tmp_path: Path) -> None:
     assert sorted(said) == ["caption", "sentence"]
 
 
+def test_shuffled_captions_are_a_run_an_order(call: Call, tmp_path: Path) -> None:
+    code, out, _ = call("priced:1", "--context", "shuffled-caption", "--shuffles", "3", "--json")
+    assert code == 0
+    assert [(run["name"], run["asked"]) for run in json.loads(out)["runs"]] == [
+        (f"priced-1 (shuffle {number})", 24) for number in range(3)
+    ]
+    specs = [json.loads(path.read_text())["spec"] for path in (tmp_path / "runs").glob("*/run.json")]
+    assert {(spec["context"], spec["options"]["shuffle"]) for spec in specs} == {
+        ("shuffled-caption", number) for number in range(3)
+    }
+    assert len(json.loads(call("priced:1", "--context", "shuffled-caption", "--json")[1])["runs"]) == 2
+    out = call("priced:1", "--context", "shuffled-caption")[1]
+    assert "next: the same judges with --context sentence and --context caption, to compare, then alignbench ev" in out
+    code, out, err = call("priced:1", "--context", "caption", "--shuffles", "3")
+    assert (code, out) == (2, "")
+    assert "--shuffles says in how many orders captions are shown; give --context shuffled-caption too" in err
+    assert call("priced:1", "--context", "shuffled-caption", "--shuffles", "1")[0] == 2
+
+
+def test_a_spec_file_of_a_judge_that_sees_captions_can_be_shuffled(call: Call, tmp_path: Path) -> None:
+    spec = tmp_path / "mine.yaml"
+    spec.write_text("kind: priced\nmodel: '1'\noptions:\n  context: caption\n")
+    assert call(str(spec), "--context", "shuffled-caption")[0] == 0
+    names = {json.loads(path.read_text())["spec"]["name"] for path in (tmp_path / "runs").glob("*/run.json")}
+    assert names == {"priced-1 (shuffle 0)", "priced-1 (shuffle 1)"}
+
+
+def test_an_embedded_judge_sees_shuffled_captions(call: Call, tmp_path: Path) -> None:
+    code, out, _ = call("scenes-b", "--context", "shuffled-caption", "--control", "blank", "--json")
+    assert code == 0
+    assert [(run["name"], run["statuses"]) for run in json.loads(out)["runs"]] == [
+        (f"scenes-b (shuffle {number}) (blank)", {"ok": 24}) for number in range(2)
+    ]
+    orders = [pq.read_table(path)["score"].to_pylist() for path in (tmp_path / "runs").glob("*/judgments.parquet")]
+    assert orders[0] != orders[1]
+
+
 @pytest.mark.parametrize(
     ("judge", "option"),
     [
         ("blind:length", ["--context", "caption"]),
+        ("blind:length", ["--context", "shuffled-caption"]),
+        ("scenes-clip", ["--context", "shuffled-caption"]),
         ("unpriced:m", ["--base-url", "http://localhost:1/v1"]),
         ("unpriced:m", ["--batch"]),
     ],
@@ -80,6 +120,18 @@ def test_what_is_left_over_goes_to_the_next_judge(call: Call) -> None:
     assert (first["asked"], first["cost_usd"], first["stopped"]) == (24, 6.0, None)
     assert (second["asked"], second["cost_usd"]) == (4, 4.0)
     assert "higher --max-cost" in second["stopped"]
+
+
+def test_money_is_for_all_shuffles_of_all_judges(call: Call) -> None:
+    code, out, _ = call("priced:0.25 priced:1", "--context", "shuffled-caption", "--max-cost", "15", "--json")
+    runs = json.loads(out)["runs"]
+    assert code == 1
+    assert [(run["name"], run["asked"]) for run in runs] == [
+        ("priced-0.25 (shuffle 0)", 24), ("priced-0.25 (shuffle 1)", 24),
+        ("priced-1 (shuffle 0)", 3), ("priced-1 (shuffle 1)", 0),
+    ]  # fmt: skip
+    code, out, _ = call("priced:0.25 priced:1", "--context", "shuffled-caption", "--json")
+    assert (code, [run["asked"] for run in json.loads(out)["runs"]]) == (0, [0, 0, 21, 24])
 
 
 def test_a_run_that_the_money_ended_says_how_to_go_on(call: Call) -> None:
@@ -138,6 +190,23 @@ def test_a_dry_run_knows_what_was_answered(call: Call) -> None:
     assert (said["context"], said["answered"], said["queries"]) == ("caption", 0, 8)
     (said,) = json.loads(call("priced:1", "--dry-run", "--json", "--shard", "1/2", "--control", "blank")[1])["dry_run"]
     assert (said["sentences"], said["answered"], said["estimate"]["requests"]) == (12, 0, 12)
+
+
+def test_a_dry_run_counts_every_shuffle(call: Call) -> None:
+    assert call("priced:0.25", "--context", "shuffled-caption", "--limit", "4")[0] == 0
+    shuffled = ("priced:0.25 unpriced:m", "--context", "shuffled-caption", "--shuffles", "3", "--dry-run")
+    said = json.loads(call(*shuffled, "--json")[1])["dry_run"]
+    assert [(each["judge"], each["context"], each["shuffle"]) for each in said] == [
+        (judge, "shuffled-caption", number) for judge in ("priced:0.25", "unpriced:m") for number in range(3)
+    ]
+    assert [each["answered"] for each in said] == [4, 4, 0, None, None, None]
+    assert sum(each["estimate"]["requests"] for each in said[:3]) == 3 * 24 - 8
+    out = call(*shuffled, "--max-cost", "10")[1]
+    assert out.splitlines()[1].split() == [
+        "priced:0.25", "(shuffle", "0)", "24", "4", "7", "captions", "20", "2,000", "40", "5.00",
+    ]  # fmt: skip
+    assert "together: 16.00 USD" in out
+    assert "that is more than --max-cost 10" in out
 
 
 def test_a_dry_run_that_cannot_be_run_says_so(call: Call) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
+import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -14,16 +17,22 @@ import pytest
 from alignbench import shown
 from alignbench.decode import decode
 from alignbench.errors import DatasetError, UnknownNameError
-from alignbench.run import run_judge
+from alignbench.run import RunSummary, run_judge
 from alignbench.store import Dataset
 from alignbench.types import Query, Status, Verdict
 from tests.datasets import make_dataset
 from tests.fake_judges import BriefedJudge, FakeJudge, TurbulentJudge
 from tests.run_results import expected, judgments, scores, statuses
 
+ROOT = Path(__file__).parent.parent
+
 
 def in_caption(ahead: int = 1) -> FakeJudge:
     return FakeJudge(ahead=ahead, context="caption")
+
+
+def shuffled_run(dataset: Dataset, out: Path, judge: FakeJudge | None = None, **request: object) -> RunSummary:
+    return run_judge(dataset, judge or in_caption(), out, shuffle=1, **request)  # type: ignore[arg-type]
 
 
 def said(query: Query) -> list[str]:
@@ -165,3 +174,90 @@ def test_a_sentence_that_lies_outside_its_caption_is_refused(dataset: Dataset, t
     pq.write_table(table.set_column(table.schema.get_field_index("end"), "end", pa.array(ends, pa.int32())), path)
     with pytest.raises(DatasetError, match=r"does not lie in its caption.*alignbench validate"):
         run_judge(dataset, in_caption(), tmp_path / "runs")
+
+
+# Captions in shuffled orders
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 23])
+def test_what_is_left_of_a_shuffled_caption_stands_where_it_stood(dataset: Dataset, tmp_path: Path, count: int) -> None:
+    whole = in_caption()
+    shuffled_run(dataset, tmp_path / "whole", whole)
+    given = iter(range(count))
+
+    def meddle(query: Query, place: int) -> None:
+        if next(given, None) is None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        shuffled_run(dataset, tmp_path / "runs", FakeJudge(meddle, context="caption"))
+    judge = in_caption()
+    summary = shuffled_run(dataset, tmp_path / "runs", judge)
+    assert scores(summary) == expected(dataset)
+    assert summary.asked == 24 - count
+    for query in judge.asked:
+        first = whole.asked[query.number]
+        assert query.context is not None and first.context is not None
+        assert query.context == dataclasses.replace(first.context, places=query.context.places)
+        assert list(query.sentences) == said(query)
+
+
+def test_shards_of_a_shuffled_run_ask_by_the_same_numbers(dataset: Dataset, tmp_path: Path) -> None:
+    whole = in_caption()
+    shuffled_run(dataset, tmp_path / "whole", whole)
+    shards = [in_caption() for _ in range(3)]
+    for number, judge in enumerate(shards):
+        summary = shuffled_run(dataset, tmp_path / "shards", judge, shard=(number, 3))
+    assert [query for judge in shards for query in judge.asked] == whole.asked
+    assert scores(summary) == expected(dataset)
+
+
+def test_the_order_of_a_caption_does_not_depend_on_the_seed(dataset: Dataset, tmp_path: Path) -> None:
+    judges = [in_caption(), in_caption()]
+    for seed, judge in enumerate(judges):
+        shuffled_run(dataset, tmp_path / str(seed), judge, seed=seed)
+    assert judges[0].asked == judges[1].asked
+
+
+@pytest.mark.parametrize("control", ["blank", "shuffled"])
+def test_a_control_may_replace_the_image_of_a_shuffled_caption(dataset: Dataset, tmp_path: Path, control: str) -> None:
+    plain, judge = in_caption(), in_caption()
+    shuffled_run(dataset, tmp_path / "runs", plain)
+    summary = shuffled_run(dataset, tmp_path / "runs", judge, control=control)
+    spec = json.loads((summary.folder / "run.json").read_text())["spec"]
+    assert (spec["control"], spec["context"], spec["options"]) == (control, "shuffled-caption", {"shuffle": 1})
+    captions = [{query.sentences for query in asked.asked} for asked in (plain, judge)]
+    assert captions[0] == captions[1]
+    assert {query.image for query in judge.asked}.isdisjoint({query.image for query in plain.asked}) is (
+        control == "blank"
+    )
+
+
+def test_a_judge_that_is_told_the_rows_is_told_those_of_the_shuffled_caption(dataset: Dataset, tmp_path: Path) -> None:
+    shuffled_run(dataset, tmp_path / "runs", BriefedJudge(context="caption"), limit=8)
+    summary = shuffled_run(dataset, tmp_path / "runs", BriefedJudge(context="caption"))
+    assert (summary.statuses, summary.asked) == ({Status.OK: 24}, 16)
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from alignbench.run import run_judge
+from alignbench.store import Dataset
+from tests.fake_judges import FakeJudge
+judge = FakeJudge(lambda query, place: time.sleep(0.02), context="caption")
+run_judge(Dataset.open(Path(sys.argv[1])), judge, Path(sys.argv[2]), shuffle=1)
+"""
+
+
+def test_a_shuffled_run_that_is_killed_goes_on(dataset: Dataset, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    with subprocess.Popen([sys.executable, "-c", KILLED, dataset.path, runs], cwd=ROOT) as process:
+        while sum(path.read_bytes().count(b"\n") for path in runs.glob("*/ledger-*.jsonl")) < 4:
+            assert process.poll() is None
+            time.sleep(0.005)
+        process.kill()
+    kept = sum(path.read_bytes().count(b"\n") for path in runs.glob("*/ledger-*.jsonl"))
+    summary = shuffled_run(dataset, runs)
+    assert scores(summary) == expected(dataset)
+    assert 4 <= kept < 24 and summary.asked == 24 - kept

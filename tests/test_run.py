@@ -66,6 +66,26 @@ def test_run_json_says_what_ran(dataset: Dataset, tmp_path: Path) -> None:
     assert (said["seed"], said["shards"], said["briefed"]) == (7, 1, False)
 
 
+def test_run_json_says_which_shuffle_it_is(dataset: Dataset, tmp_path: Path) -> None:
+    judge = FakeJudge(context="caption")
+    shuffles = [run_judge(dataset, judge, tmp_path / "runs", shuffle=number) for number in range(2)]
+    plain = run_judge(dataset, judge, tmp_path / "runs")
+    assert len({each.folder for each in (*shuffles, plain)}) == 3
+    for number, summary in enumerate(shuffles):
+        spec = json.loads((summary.folder / "run.json").read_text())["spec"]
+        assert (spec["name"], spec["context"]) == (f"fake (shuffle {number})", "shuffled-caption")
+        assert spec["options"] == {"shuffle": number}
+        assert scores(summary) == expected(dataset)
+    assert judge.spec.context == "caption", "the judge does not know"
+
+
+@pytest.mark.parametrize(("shuffle", "context"), [(-1, "caption"), (0, "sentence")])
+def test_a_shuffle_that_makes_no_sense(dataset: Dataset, tmp_path: Path, shuffle: int, context: str) -> None:
+    with pytest.raises(UsageError, match="shuffle"):
+        run_judge(dataset, FakeJudge(context=context), tmp_path / "runs", shuffle=shuffle)
+    assert not (tmp_path / "runs").exists()
+
+
 def test_missing_and_unreadable_images_are_never_asked_about(tmp_path: Path) -> None:
     with DatasetWriter(tmp_path / "data", name="odd") as writer:
         for number in range(4):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from alignbench.cli.output import json_option, say
 if TYPE_CHECKING:
     from alignbench.run import Progress, RunSummary
     from alignbench.store import Dataset
+    from alignbench.types import Judge
 
 
 @click.command()
@@ -38,8 +40,15 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--context",
-    type=click.Choice(["sentence", "caption"]),
-    help="Show each sentence alone, or in its caption; another judge each. By default the judge's own.",
+    type=click.Choice(["sentence", "caption", "shuffled-caption"]),
+    help="Show each sentence alone, in its caption, or in captions in other orders; another judge each. By default the "
+    "judge's own.",
+)
+@click.option(
+    "--shuffles",
+    type=click.IntRange(min=2),
+    metavar="K",
+    help="With --context shuffled-caption: in how many orders, a run each; by default 2, one the reverse of the other.",
 )
 @click.option(
     "--base-url", metavar="URL", help="Endpoint of an API judge, as http://localhost:8000/v1; by default its own."
@@ -61,6 +70,7 @@ def judge(  # noqa: PLR0913 - an argument an option
     judges: tuple[str, ...],
     out: Path,
     context: str | None,
+    shuffles: int | None,
     base_url: str | None,
     batch: bool,
     max_cost: float | None,
@@ -76,7 +86,9 @@ def judge(  # noqa: PLR0913 - an argument an option
     from alignbench.registry import check_judge
     from alignbench.store import Dataset
 
-    given = {"context": context, "base_url": base_url, "batch": batch or None}
+    orders = _orders(context, shuffles)
+    shown = context if orders == [None] else "caption"
+    given = {"context": shown, "base_url": base_url, "batch": batch or None}
     options = {name: value for name, value in given.items() if value is not None}
     for reference in judges:
         check_judge(reference, **options)
@@ -84,40 +96,61 @@ def judge(  # noqa: PLR0913 - an argument an option
     if dry_run:
         from alignbench.cli.dry_run import tell
 
-        return tell(opened, judges, out, options, max_cost=max_cost, as_json=as_json, **request)
-    summaries = _judge_all(opened, judges, out, options, max_cost, request)
+        return tell(opened, judges, out, options, orders, max_cost=max_cost, as_json=as_json, **request)
+    summaries = _judge_all(opened, judges, orders, max_cost, {"out": out, **request}, options)
     failed = sum(_failed(summary) for summary in summaries)
     lines = [line for summary in summaries for line in _lines(summary)]
     if failed:
         lines.append(f"{failed:,} without a score; run again with --retry-failed to ask again")
-    lines.append(_next_step(opened, out, summaries))
+    lines.append(_next_step(opened, out, summaries, plain=orders == [None]))
     say({"runs": [_to_json(summary) for summary in summaries]}, lines, as_json=as_json)
     return 1 if failed or any(summary.stopped for summary in summaries) else 0
+
+
+def _orders(context: str | None, shuffles: int | None) -> Sequence[int | None]:
+    """The shuffles in which each judge is shown the captions, a run each; one null for a run as they are."""
+    from alignbench.errors import UsageError
+    from alignbench.plan import SHUFFLED_CAPTION
+
+    if context == SHUFFLED_CAPTION:
+        return range(shuffles or 2)
+    if shuffles is not None:
+        raise UsageError(
+            f"--shuffles says in how many orders captions are shown; give --context {SHUFFLED_CAPTION} too"
+        )
+    return [None]
 
 
 def _judge_all(
     dataset: Dataset,
     judges: Sequence[str],
-    out: Path,
-    options: dict[str, Any],
+    orders: Sequence[int | None],
     max_cost: float | None,
     request: dict[str, Any],
+    options: dict[str, Any],
 ) -> list[RunSummary]:
-    """One run after the other; each may spend what those before it have left over."""
-    summaries = []
+    """One judge after the other; each may spend what those before it have left over."""
+    summaries: list[RunSummary] = []
     for reference in judges:
-        summary = _judge_one(dataset, reference, out, options, {**request, "max_cost": max_cost})
-        summaries.append(summary)
+        summaries += _judge_in(orders, dataset, reference, options, {**request, "max_cost": max_cost})
         if max_cost is not None:
-            max_cost = max(0.0, max_cost - (summary.spent_usd or 0.0))
+            max_cost = max(0.0, max_cost - (summaries[-1].spent_usd or 0.0))
     return summaries
 
 
-def _judge_one(
-    dataset: Dataset, reference: str, out: Path, options: dict[str, Any], request: dict[str, Any]
-) -> RunSummary:
-    from alignbench.cli.progress import meter
+def _judge_in(
+    orders: Sequence[int | None], dataset: Dataset, reference: str, options: dict[str, Any], request: dict[str, Any]
+) -> list[RunSummary]:
+    """A run in each order, of a judge that is loaded once and so counts what it spends over all of them."""
     from alignbench.registry import build_judge
+
+    build = functools.cache(functools.partial(build_judge, reference, **options))
+    titles = {order: reference if order is None else f"{reference} (shuffle {order})" for order in orders}
+    return [_judge_one(dataset, build, title, {**request, "shuffle": order}) for order, title in titles.items()]
+
+
+def _judge_one(dataset: Dataset, build: Callable[[], Judge], title: str, request: dict[str, Any]) -> RunSummary:
+    from alignbench.cli.progress import meter
     from alignbench.run import run_judge
 
     last: Progress | None = None
@@ -128,22 +161,25 @@ def _judge_one(
         show(progress)
 
     try:
-        with meter(reference, "sentences") as show:
-            return run_judge(dataset, build_judge(reference, **options), out, progress=update, **request)
+        with meter(title, "sentences") as show:
+            return run_judge(dataset, build(), progress=update, **request)
     except KeyboardInterrupt:
         kept = f"{last.asked:,} new answers are kept, {last.finished:,} of {last.total:,} in all" if last else None
-        click.echo(f"{reference}: {kept or 'no new answer came before that'}", err=True)
+        click.echo(f"{title}: {kept or 'no new answer came before that'}", err=True)
         raise
 
 
-def _next_step(dataset: Dataset, out: Path, summaries: list[RunSummary]) -> str:
+def _next_step(dataset: Dataset, out: Path, summaries: list[RunSummary], *, plain: bool) -> str:
     if any(summary.stopped for summary in summaries):
         return "next: the same command with a higher --max-cost, which goes on where this stopped"
     if not all(summary.complete for summary in summaries):
         return "next: the same command for the other shards, or without --limit"
     if not dataset.counts["correct"] + dataset.counts["incorrect"]:
         return f"next: the scores are in {out}/*/judgments.parquet; to evaluate judges, the dataset needs labels"
-    return f"next: alignbench evaluate {dataset.path} {out} --out report"
+    evaluate = f"alignbench evaluate {dataset.path} {out} --out report"
+    if not plain:
+        return f"next: the same judges with --context sentence and --context caption, to compare, then {evaluate}"
+    return f"next: {evaluate}"
 
 
 def _failed(summary: RunSummary) -> int:
