@@ -8,6 +8,10 @@ import numpy as np
 
 from alignbench.metrics import BoolArray, IntArray
 
+MIN_PER_CLASS = 10
+"""A producer with fewer sentences of a class does not count in a macro mean."""
+NOT_COMPARABLE = f"no producer has {MIN_PER_CLASS} correct and {MIN_PER_CLASS} incorrect sentences here"
+
 
 @dataclass(frozen=True, slots=True)
 class Cells:
@@ -58,3 +62,8 @@ class Cells:
     def only(self, keep: BoolArray) -> Cells:
         """The same grid over the sentences where `keep`, (n,), is true."""
         return Cells(self.is_correct[keep], self.part[keep], self.n_parts, self.opposes[keep])
+
+
+def comparable(cells: Cells) -> BoolArray:
+    """(cells,) which cells hold enough sentences of both classes to count in a macro mean."""
+    return np.minimum(cells.n_correct(), cells.n_incorrect()) >= MIN_PER_CLASS

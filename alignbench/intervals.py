@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
 from scipy import special
 
-from alignbench.metrics import FloatArray
+from alignbench.metrics import FloatArray, IntArray
 
 LEVEL = 0.95
 MANY_CLUSTERS = 100
@@ -47,6 +49,23 @@ class Support(NamedTuple):
         if self.distinct >= FEW_CLUSTERS:
             return None
         return f"too few: the rarer class lies in {self.distinct} clusters"
+
+
+def support_of(parts: Iterable[Sequence[IntArray]]) -> Support:
+    """What a mean over parts, at least one, rests on.
+
+    Args:
+        parts: Of each part the clusters of its sentences, (n,) for each class; one class for a mean of values.
+    """
+    by_part = [[np.unique(of_class) for of_class in classes] for classes in parts]
+    rarer = [min(held.size for held in classes) for classes in by_part]
+    distinct = min(np.unique(np.concatenate(held)).size for held in zip(*by_part, strict=True))
+    return Support(distinct, harmonic_mean(rarer))
+
+
+def harmonic_mean(sizes: Sequence[int]) -> int:
+    """Of positive whole numbers, at least one; rounded down, and exact where they are equal, as floats are not."""
+    return int(len(sizes) // sum(Fraction(1, size) for size in sizes))
 
 
 def auroc_interval(value: float, se: float | None, support: Support, replicates: FloatArray) -> Interval:

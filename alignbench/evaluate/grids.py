@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from alignbench.cells import MIN_PER_CLASS as MIN_PER_CLASS
+from alignbench.cells import NOT_COMPARABLE as NOT_COMPARABLE
 from alignbench.cells import Cells
+from alignbench.cells import comparable as comparable
 from alignbench.evaluate.panel import ERROR_TYPES, INDICES, Panel
-from alignbench.metrics import BoolArray
-
-MIN_PER_CLASS = 10
-NOT_COMPARABLE = f"no producer has {MIN_PER_CLASS} correct and {MIN_PER_CLASS} incorrect sentences here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +76,6 @@ def grids_of(panel: Panel) -> Grids:
         error_types=dict(zip(ERROR_TYPES, _rows(by_type, len(ERROR_TYPES)), strict=True)),
         indices=dict(zip(INDICES, _rows(by_index, len(INDICES)), strict=True)),
     )
-
-
-def comparable(cells: Cells) -> BoolArray:
-    """(cells,) which cells hold enough sentences of both classes to count in a macro mean."""
-    return np.minimum(cells.n_correct(), cells.n_incorrect()) >= MIN_PER_CLASS
 
 
 def _rows(cells: Cells, n_rows: int) -> list[Row]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from alignbench.cells import Cells
 from alignbench.clustered import Scores, influence, standard_error
-from alignbench.intervals import Support, auroc_interval
+from alignbench.intervals import Support, auroc_interval, support_of
 from alignbench.metrics import FloatArray, IntArray, one_class_reason
 from alignbench.resample import Draws, Presorted, replicate
 
@@ -79,8 +79,7 @@ class Scored:
 
     def support(self, chosen: Sequence[int]) -> Support:
         """The clusters that the mean of the `chosen` cells, which are all defined, rests on."""
-        rarer = [self._n_holding([cell]) for cell in chosen]
-        return Support(self._n_holding(chosen), int(len(rarer) / sum(1 / clusters for clusters in rarer)))
+        return support_of([self._cluster[rows] for rows in self._rows(cell)] for cell in chosen)
 
     def figure(self, chosen: Sequence[int]) -> Figure:
         """The mean AUROC of the `chosen` cells, at least one, with its interval."""
