@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alignbench.evaluate import evaluate
+from alignbench.evaluate import Evaluation, evaluation_of
 from alignbench.exchange.table import import_table
 from alignbench.registry import build_judge, load_module
-from alignbench.report.tables import print_leaderboard, write_report
+from alignbench.report.folder import write_report
+from alignbench.report.tables import print_leaderboard
 from alignbench.run import run_judge
 from alignbench.store import Dataset
 
@@ -77,26 +78,25 @@ def run_demo(out: Path, console: Console, metering: Metering) -> dict[str, Any]:
         load_module("generation.pipeline").generate(recipe, paths.scenes, progress=update)
     if not paths.photographs.exists():
         import_table(_PHOTOGRAPHS / "photographs.jsonl", _PHOTOGRAPHS / "images", paths.photographs)
-    results = {
+    evaluations = {
         "scenes": _judged(paths, "scenes", [*((name, None) for name in EMBEDDED_JUDGES), *CONTROLS], metering),
         "photographs": _judged(paths, "photographs", [(name, None) for name in EMBEDDED_JUDGES], metering),
     }
-    for name, result in results.items():
-        write_report(result, paths.report(name))
-        print_leaderboard(result, console)
+    for name, evaluation in evaluations.items():
+        for advice in write_report(evaluation, paths.report(name)):
+            console.print(advice, highlight=False, soft_wrap=True)
+        print_leaderboard(evaluation.results, console)
     console.print(_next_commands(paths), highlight=False, soft_wrap=True)
-    return results
+    return {name: evaluation.results for name, evaluation in evaluations.items()}
 
 
-def _judged(
-    paths: DemoPaths, name: str, judges: Sequence[tuple[str, str | None]], metering: Metering
-) -> dict[str, Any]:
+def _judged(paths: DemoPaths, name: str, judges: Sequence[tuple[str, str | None]], metering: Metering) -> Evaluation:
     dataset = Dataset.open(paths.out / name)
     for reference, control in judges:
         title = f"judge {name} with {reference}" + (f" ({control})" if control else "")
         with metering(title, "sentences") as update:
             run_judge(dataset, build_judge(reference), paths.runs(name), control=control, progress=update)
-    return evaluate(dataset, paths.runs(name))
+    return evaluation_of(dataset, paths.runs(name))
 
 
 def _next_commands(paths: DemoPaths) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from alignbench.report.differences import signed_interval
+
 Json = Mapping[str, Any]
 
 _CHOSEN = "chosen on the same sentences, so the gain is if anything too small"
@@ -23,14 +25,5 @@ def _note(judge: Json) -> str:
 def _gain(gain: Json) -> str:
     if gain["delta"] is None:
         return f"no gain to tell: {gain['reason']}"
-    ends = "" if gain["low"] is None else f" [{_plain(gain['low'])}, {_plain(gain['high'])}]"
-    return f"{_signed(gain['delta'])}{ends} over its best member {gain['best_member']} ({_CHOSEN})"
-
-
-def _signed(value: float) -> str:
-    """A difference of AUROCs as in `+.012`."""
-    return f"{value:+.3f}".replace("0.", ".", 1)
-
-
-def _plain(value: float) -> str:
-    return _signed(value).removeprefix("+")
+    lead = signed_interval(gain["delta"], gain["low"], gain["high"])
+    return f"{lead} over its best member {gain['best_member']} ({_CHOSEN})"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from alignbench.report.leaderboard import NONE, WARNING, Table
+from alignbench.report.table import NONE, WARNING, Table
 
 Json = Mapping[str, Any]
 
@@ -68,7 +68,7 @@ def leaderboard_csv(results: Json) -> str:
             row |= {f"{producer}_{name}": figure[name] for name in ("value", "low", "high")}
         row |= {name: judge["usage"][name] for name in ("seconds_per_1000", "cost_usd_per_1000")}
         rows.append(row)
-    return _csv(rows, results["signature"])
+    return records_csv(rows, results["signature"])
 
 
 def error_types_csv(results: Json) -> str:
@@ -78,15 +78,17 @@ def error_types_csv(results: Json) -> str:
         for judge in results["judges"]
         for kind, figure in judge["by_error_type"].items()
     ]
-    return _csv(rows, results["signature"])
+    return records_csv(rows, results["signature"])
 
 
-def _csv(rows: list[dict[str, Any]], signature: str) -> str:
+def records_csv(records: Sequence[Mapping[str, Any]], signature: str) -> str:
+    """A row a record, with all digits; what a record lacks stays blank."""
     # The signature is a column, not a comment line: CSV has no comments.
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=[*rows[0], "signature"], lineterminator="\n")
+    names = dict.fromkeys(name for record in records for name in record)
+    writer = csv.DictWriter(text, fieldnames=[*names, "signature"], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(row | {"signature": signature} for row in rows)
+    writer.writerows({**record, "signature": signature} for record in records)
     return text.getvalue()
 
 

@@ -1,20 +1,17 @@
-"""What the tables of a report say, before any format is chosen."""
+"""The leaderboard and the table by error type, before any format is chosen."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from alignbench.intervals import FEW_CLUSTERS
 from alignbench.report.amounts import dollars, seconds
 from alignbench.report.ensembles import ensemble_notes
+from alignbench.report.marks import mark_notes
+from alignbench.report.table import NONE, Row, Table, decimals, interval, short
 from alignbench.significance import ALPHA
 
 Json = Mapping[str, Any]
-
-NONE = "\N{EN DASH}"
-WARNING = "\N{DAGGER}"
 
 _AUROC_NOTE = (
     "AUROC: how often a correct sentence outscores an incorrect one; mean over {producers} producers. The intervals "
@@ -28,37 +25,6 @@ _TYPE_NOTE = (
     "AUROC of the incorrect sentences of a type against all correct ones of the same producer; mean over the producers "
     "with 10 of each"
 )
-_TOO_FEW = f"rests on fewer than {FEW_CLUSTERS} clusters"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A judge or a blind control: the cells under `Table.columns`, then those under `Table.groups`."""
-
-    cells: tuple[str, ...]
-    grouped: tuple[str, ...]
-    is_control: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table of text.
-
-    Attributes:
-        title: One line over it.
-        columns: Headers of the first cells.
-        groups: Headers of the cells that repeat: a producer or an error type each.
-        rows: Judges, then blind controls.
-        notes: Lines below it; the last is the signature.
-        numeric: Those of `columns` that hold numbers.
-    """
-
-    title: str
-    columns: tuple[str, ...]
-    groups: tuple[str, ...]
-    rows: tuple[Row, ...]
-    notes: tuple[str, ...]
-    numeric: frozenset[str] = frozenset()
 
 
 class _Rate(NamedTuple):
@@ -131,7 +97,7 @@ def error_types(results: Json, show: Callable[[Json], str]) -> Table:
     notes = (
         _TYPE_NOTE,
         "incorrect sentences: " + ", ".join(f"{count:,} {kind}" for kind, count in sizes.items()),
-        *_mark_notes([judge["by_error_type"][kind] for judge in results["judges"] for kind in sizes]),
+        *mark_notes([judge["by_error_type"][kind] for judge in results["judges"] for kind in sizes]),
         results["signature"],
     )
     return Table(f"{results['dataset']['name']}, by error type", ("judge",), tuple(sizes), tuple(rows), notes)
@@ -144,28 +110,6 @@ def title(results: Json) -> str:
         f"{said['name']} {said['version']}: {said['correct']:,} correct and {said['incorrect']:,} incorrect sentences "
         f"in {said['clusters']:,} clusters"
     )
-
-
-def interval(figure: Json) -> str:
-    """A number with its interval, as in `.842 [.812, .869]`."""
-    if figure["value"] is None:
-        return NONE
-    ends = NONE if figure["low"] is None else f"{decimals(figure['low'], 3)}, {decimals(figure['high'], 3)}"
-    return f"{decimals(figure['value'], 3)} [{ends}]{_mark(figure)}"
-
-
-def short(figure: Json) -> str:
-    """A number alone, as in `.84`."""
-    return NONE if figure["value"] is None else f"{decimals(figure['value'], 2)}{_mark(figure)}"
-
-
-def decimals(value: float, places: int) -> str:
-    """A number in [0, 1] without its leading zero."""
-    return f"{value:.{places}f}".removeprefix("0")
-
-
-def _mark(figure: Json) -> str:
-    return WARNING if figure["reason"] else ""
 
 
 def _rank(rank: Json) -> str:
@@ -188,7 +132,7 @@ def _leaderboard_notes(results: Json) -> list[str]:
         *(rate.note for rate in _rates(results)),
         *_control_notes(results),
         *ensemble_notes(judges),
-        *_mark_notes([figure for judge in judges for figure in (judge["auroc"], *judge["by_producer"].values())]),
+        *mark_notes([figure for judge in judges for figure in (judge["auroc"], *judge["by_producer"].values())]),
         *_failure_notes(judges),
         *_left_out_notes(said),
         *(f"run left out: {run}: {reason}" for run, reason in results["refused"].items()),
@@ -224,22 +168,6 @@ def _control_notes(results: Json) -> list[str]:
         if said["b"] in controls and said["delta"] is not None and not is_better:
             equal.setdefault(said["a"], []).append(said["b"])
     return [f"{judge}: not shown to be better than blind: {', '.join(those)}" for judge, those in equal.items()]
-
-
-def _mark_notes(figures: Sequence[Json]) -> list[str]:
-    notes = []
-    for mark, marked in (
-        (WARNING, [figure for figure in figures if figure["value"] is not None]),
-        (NONE, [figure for figure in figures if figure["value"] is None]),
-    ):
-        reasons = sorted({_kind_of(figure["reason"]) for figure in marked if figure["reason"]})
-        notes += [f"{mark} {'; '.join(reasons)}"] if reasons else []
-    return notes
-
-
-def _kind_of(reason: str) -> str:
-    # One note for all figures that differ in a count only.
-    return _TOO_FEW if reason.startswith("too few") else reason
 
 
 def _failure_notes(judges: Sequence[Json]) -> list[str]:

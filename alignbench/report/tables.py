@@ -1,45 +1,61 @@
-"""The leaderboard, shown or written."""
+"""All tables of a report."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from alignbench.atomic import write_atomically
-from alignbench.report import formats
-from alignbench.report.leaderboard import error_types, interval, leaderboard, short
+from alignbench.report import analyses, biases
+from alignbench.report.leaderboard import error_types, leaderboard
+from alignbench.report.listings import Listing, has_number
+from alignbench.report.reference import reference_listing
+from alignbench.report.table import Table, interval, short
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+Json = Mapping[str, Any]
 
-def write_report(results: Mapping[str, Any], out: Path) -> None:
-    """Write `results.json`, and `leaderboard` and `error_types` as .csv, .md and .tex, into the folder `out`.
+_LISTINGS: Mapping[str, Callable[[Json], Listing]] = {
+    "by_producer": analyses.by_producer,
+    "comparisons": analyses.comparisons,
+    "detection": analyses.detection,
+    "position": biases.position,
+    "by_index": biases.by_index,
+    "self_preference": biases.self_preference,
+    "normalised": biases.normalised,
+    "calibration": analyses.calibration,
+    "filter": analyses.filtering,
+    "localization": analyses.localization,
+    "localization_types": analyses.localization_types,
+    "localization_producers": analyses.localization_producers,
+    "sensitivity": analyses.sensitivity,
+    "reference": reference_listing,
+}
+NAMES = tuple(_LISTINGS)
+
+
+def tables_of(results: Json) -> dict[str, Table]:
+    """Every table that has a number, by name, in the order in which they are read; the leaderboard always.
 
     Args:
-        results: What `alignbench.evaluate.evaluate` returned.
-        out: Made where missing; files of these names are replaced.
-
-    Raises:
-        StorageError: The disk refused a write.
+        results: What results.json says; analyses that it lacks are as if they had no numbers.
     """
-    overall, by_type = leaderboard(results), error_types(results, interval)
-    texts = {
-        "results.json": json.dumps(results, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
-        "leaderboard.csv": formats.leaderboard_csv(results),
-        "leaderboard.md": formats.markdown(overall),
-        "leaderboard.tex": formats.latex(overall),
-        "error_types.csv": formats.error_types_csv(results),
-        "error_types.md": formats.markdown(by_type),
-        "error_types.tex": formats.latex(by_type),
-    }
-    for name, text in texts.items():
-        _write(out / name, text)
+    said = {"leaderboard": leaderboard(results)}
+    if has_types(results):
+        said["error_types"] = error_types(results, interval)
+    return said | {name: found.table for name, found in listings(results)}
 
 
-def print_leaderboard(results: Mapping[str, Any], console: Console) -> None:
+def listings(results: Json) -> Iterator[tuple[str, Listing]]:
+    """The tables beside the leaderboard and that by error type, where there is a number to put in them."""
+    for name, list_ in _LISTINGS.items():
+        found = list_(results)
+        if has_number(found):
+            yield name, found
+
+
+def print_leaderboard(results: Json, console: Console) -> None:
     """Print the leaderboard, then the table by error type where there is a number to put in it.
 
     Args:
@@ -50,14 +66,11 @@ def print_leaderboard(results: Mapping[str, Any], console: Console) -> None:
 
     print_table(leaderboard(results), console)
     console.print()
-    if any(figure["value"] is not None for judge in results["judges"] for figure in judge["by_error_type"].values()):
+    if has_types(results):
         print_table(error_types(results, short), console)
         console.print()
 
 
-def _write(path: Path, text: str) -> None:
-    write_atomically(path, lambda partial: _put(partial, text))
-
-
-def _put(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="\n")
+def has_types(results: Json) -> bool:
+    """Whether there is a number by error type."""
+    return any(figure["value"] is not None for judge in results["judges"] for figure in judge["by_error_type"].values())

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from alignbench.report.leaderboard import Table
+from alignbench.report.table import Table
 
 _GAP = 2
 _WIDEST = 24
