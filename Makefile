@@ -9,11 +9,12 @@ OUT ?= demo
 # The stamp carries what was installed in its name, so that a file that merely looks newer installs nothing again.
 STAMP := $(VENV)/installed-$(shell cat pyproject.toml constraints.txt | cksum | cut -d ' ' -f 1)
 
-.PHONY: help demo test check format docs build pins install clean
+.PHONY: help demo test coverage check format docs build pins install clean
 
 help:
 	@echo 'make demo     the whole flow on the embedded benchmark and judges, into $(OUT)/'
 	@echo 'make test     the test suite'
+	@echo 'make coverage how often 95 % intervals cover the truth, on simulated data; half an hour; writes docs/coverage.md'
 	@echo 'make check    lint, format, types, generated docs: what must be clean before a commit'
 	@echo 'make format   mend what can be mended by itself'
 	@echo 'make docs     write docs/cli.md anew'
@@ -27,6 +28,9 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
+
+coverage: $(STAMP)
+	$(BIN)/python benchmarks/coverage.py --jobs 2 --write docs/coverage.md
 
 check: $(STAMP)
 	$(BIN)/ruff check

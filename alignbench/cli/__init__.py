@@ -26,6 +26,10 @@ COMMANDS = {
     "judge": "alignbench.cli.judge:judge",
     "ensemble": "alignbench.cli.ensemble:ensemble",
     "evaluate": "alignbench.cli.evaluate:evaluate",
+    "compare": "alignbench.cli.compare:compare",
+    "power": "alignbench.cli.power:power",
+    "correlate": "alignbench.cli.correlate:correlate",
+    "simulate": "alignbench.cli.simulate:simulate",
     "list": "alignbench.cli.listing:list_names",
 }
 
