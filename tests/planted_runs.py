@@ -97,12 +97,13 @@ def write_run(
     scores: NDArray[np.float64],
     *,
     control: str | None = None,
+    context: str = "sentence",
     briefed: bool = False,
     options: Mapping[str, str] | None = None,
     usage: Usage | None = None,
 ) -> Path:
     """A finished run; a score that is NaN becomes a failure."""
-    spec = JudgeSpec(name, "planted", ModelRef(name), control=control, options=options or {})
+    spec = JudgeSpec(name, "planted", ModelRef(name), context=context, control=control, options=options or {})
     folder = run_folder.folder_of(runs, dataset, spec)
     folder.mkdir(parents=True)
     said = run_folder.describe(

@@ -358,6 +358,13 @@ def test_runs_with_one_name_are_told_apart(dataset: Dataset, tmp_path: Path) -> 
     assert all(re.fullmatch(r"same \([0-9a-f]{6}\)", name) for name in names)
 
 
+def test_runs_of_a_judge_in_two_contexts_are_told_apart_by_what_was_shown(dataset: Dataset, tmp_path: Path) -> None:
+    for context in ("sentence", "caption"):
+        write_run(tmp_path, dataset, "same", scores_for(dataset, 1.0), context=context)
+    names = [entry["name"] for entry in evaluate(dataset, tmp_path, replicates=50)["judges"]]
+    assert sorted(names) == ["same", "same (in captions)"]
+
+
 def test_producers_of_one_name_are_told_apart_by_revision(tmp_path: Path) -> None:
     dataset = write_dataset(tmp_path / "two", [Producer("alpha", revision="1"), Producer("alpha", revision="2")])
     write_run(tmp_path / "runs", dataset, "one", scores_for(dataset, 1.0))

@@ -24,6 +24,7 @@ _COLUMNS = [name for name in schema.JUDGMENTS.names if name not in ("raw", "atte
 _STATUSES = [str(status) for status in Status]
 _USAGE = ("seconds", "input_tokens", "cached_tokens", "output_tokens", "cost_usd")
 _RATES = ("seconds", "cost_usd")
+_PLAIN = "sentence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +176,10 @@ def _refuse_twins(runs: Sequence[_Begun]) -> None:
 
 
 def _distinct_names(runs: Sequence[_Begun]) -> list[str]:
-    # The judge's own name; what replaced its images and the first digits of its identity only where needed.
+    # The judge's own name; what replaced its images, what it was shown and its identity's first digits where needed.
     names = _told_apart([run.spec.name for run in runs], [run.spec.control for run in runs])
+    shown = [None if run.spec.context == _PLAIN else f"in {run.spec.context}s" for run in runs]
+    names = _told_apart(names, shown)
     return _told_apart(names, [run.judge_id[:6] for run in runs])
 
 
