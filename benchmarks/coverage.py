@@ -28,11 +28,11 @@ from alignbench.analysis.self_preference import Contender, self_preference
 from alignbench.evaluate.comparisons import compare
 from alignbench.evaluate.grids import grids_of
 from alignbench.evaluate.judges import Judged
-from alignbench.evaluate.panel import Panel
 from alignbench.evaluate.runs import Run
-from alignbench.evaluate.scored import Scored
 from alignbench.families import Families
+from alignbench.panel import Panel
 from alignbench.resample import Draws
+from alignbench.scored import Scored
 from alignbench.simulation import Simulated, SimulatedJudge, SimulatedProducer, World, simulate
 from alignbench.types import Direction, JudgeSpec, ModelRef
 

@@ -23,8 +23,8 @@ from scipy import special
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from alignbench.cells import MIN_PER_CLASS
-from alignbench.evaluate.panel import ERROR_TYPES, INDICES, Panel
 from alignbench.metrics import BoolArray, FloatArray, IntArray
+from alignbench.panel import ERROR_TYPES, INDICES, Panel
 from alignbench.resample import Draws
 from alignbench.simulation import SimulatedJudge, SimulatedProducer, World, simulate, write_dataset, write_run
 from alignbench.types import Direction

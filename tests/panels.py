@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from alignbench.evaluate.panel import Panel
+from alignbench.panel import Panel
 from alignbench.types import Direction, ModelRef
 from tests.oracles import BoolArray, FloatArray, IntArray, draw_world
 

@@ -18,8 +18,8 @@ from alignbench.analysis.alike import Alike, Fraction, alike, share
 from alignbench.analysis.calibration import N_BINS, NO_PROBABILITIES, calibration
 from alignbench.cells import NOT_COMPARABLE
 from alignbench.clustered import standard_error
-from alignbench.evaluate.panel import Panel
 from alignbench.intervals import NO_SPREAD
+from alignbench.panel import Panel
 from alignbench.resample import Draws
 from tests.oracles import BoolArray, FloatArray, IntArray
 from tests.panels import draw_panel, panel_of

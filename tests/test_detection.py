@@ -23,8 +23,8 @@ from alignbench.analysis.detection import (
 )
 from alignbench.analysis.resampled import percentile_interval, resampled_interval
 from alignbench.cells import NOT_COMPARABLE
-from alignbench.evaluate.panel import Panel
 from alignbench.intervals import MANY_CLUSTERS, NO_SPREAD, Interval, Support, support_of
+from alignbench.panel import Panel
 from alignbench.resample import Draws
 from tests.oracles import BoolArray, FloatArray
 from tests.panels import draw_panel, panel_of

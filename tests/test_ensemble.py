@@ -25,11 +25,11 @@ from alignbench.evaluate.comparisons import compare
 from alignbench.evaluate.ensembles import ensemble_entries
 from alignbench.evaluate.judges import Judged
 from alignbench.evaluate.runs import Run
-from alignbench.evaluate.scored import Scored
 from alignbench.registry import build_judge
 from alignbench.report.leaderboard import leaderboard
 from alignbench.resample import Draws
 from alignbench.run import run_judge
+from alignbench.scored import Scored
 from alignbench.store import Dataset
 from alignbench.types import JudgeSpec, ModelRef, Query, Status, Usage
 from judges.ensemble import EnsembleJudge

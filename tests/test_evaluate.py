@@ -18,9 +18,9 @@ from alignbench.cells import Cells
 from alignbench.clustered import standard_error
 from alignbench.errors import AlignbenchError, DatasetChangedError, DatasetError, RunError, UsageError
 from alignbench.evaluate import evaluate
-from alignbench.evaluate.scored import Scored
 from alignbench.intervals import Support, auroc_interval
 from alignbench.resample import Draws
+from alignbench.scored import Scored
 from alignbench.store import Dataset, DatasetWriter
 from alignbench.types import Direction, ErrorType, Image, Label, ModelRef, Origin, Sentence, Usage
 from tests.oracles import FloatArray, draw_world, slow_auroc

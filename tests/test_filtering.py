@@ -11,8 +11,8 @@ from alignbench.analysis import filtering as module
 from alignbench.analysis.alike import Alike, alike
 from alignbench.analysis.filtering import MIN_KEPT, PRECISIONS, filters
 from alignbench.cells import NOT_COMPARABLE
-from alignbench.evaluate.panel import Panel
 from alignbench.intervals import NO_SPREAD
+from alignbench.panel import Panel
 from tests.oracles import FloatArray
 from tests.panels import draw_panel, panel_of
 

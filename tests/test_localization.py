@@ -24,8 +24,8 @@ from alignbench.analysis.measures import Measure, Members
 from alignbench.analysis.precision_steps import PrecisionSteps
 from alignbench.errors import DatasetError, RunError
 from alignbench.evaluate.localizations import DEFINITION, _text, localization_entry
-from alignbench.evaluate.panel import Panel, read_panel
 from alignbench.evaluate.runs import Run, find_runs
+from alignbench.panel import Panel, read_panel
 from alignbench.resample import Draws
 from alignbench.run import run_judge
 from alignbench.store import Dataset, DatasetWriter, sentence_id_of

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from alignbench.evaluate import Evaluation, evaluation_of
-from alignbench.evaluate.panel import Panel, read_panel
 from alignbench.metrics import FloatArray
+from alignbench.panel import Panel, read_panel
 from alignbench.report.page.browser import Card, browse
 from alignbench.report.page.hardness import hardest, hardness, mean_hardness
 from alignbench.report.page.pieces import MOST_AROUND, MOST_INSIDE, Mark, excerpt, pieces, visible

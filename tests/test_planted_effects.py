@@ -21,12 +21,12 @@ from alignbench.analysis.self_preference import Contender, self_preference
 from alignbench.evaluate import evaluate
 from alignbench.evaluate.grids import grids_of
 from alignbench.evaluate.judges import judge_numbers
-from alignbench.evaluate.panel import read_panel
 from alignbench.evaluate.positions import position_entries
 from alignbench.evaluate.runs import find_runs
-from alignbench.evaluate.scored import Scored
 from alignbench.families import Families
+from alignbench.panel import read_panel
 from alignbench.resample import Draws
+from alignbench.scored import Scored
 from alignbench.simulation import (
     Simulated,
     SimulatedJudge,

@@ -17,7 +17,7 @@ from scipy import stats
 from alignbench.analysis import position_words
 from alignbench.analysis.position import position_bias
 from alignbench.effects import effect, no_effect
-from alignbench.evaluate.panel import INDICES, Panel, read_panel
+from alignbench.panel import INDICES, Panel, read_panel
 from tests.oracles import FloatArray, slow_auroc, slow_obuchowski
 from tests.planted_runs import Producer, write_dataset
 

@@ -18,9 +18,9 @@ from scipy import stats
 
 from alignbench.analysis.presentation import context_effects, presentation
 from alignbench.evaluate.judges import Judged
-from alignbench.evaluate.panel import Panel, read_panel
 from alignbench.evaluate.positions import SHUFFLED_ONLY, position_entries
 from alignbench.evaluate.runs import Run, find_runs
+from alignbench.panel import Panel, read_panel
 from alignbench.plan import SHUFFLED_CAPTION
 from alignbench.run import run_judge
 from alignbench.shuffling import displayed_index

@@ -19,12 +19,12 @@ from scipy import special
 from alignbench.analysis.self_preference import NOBODY, Contender, self_preference
 from alignbench.cells import Cells
 from alignbench.evaluate import evaluation_of
-from alignbench.evaluate.panel import Panel
 from alignbench.evaluate.preferences import _is_found, preference_entries
-from alignbench.evaluate.scored import Scored
 from alignbench.families import Families
 from alignbench.metrics import FloatArray
+from alignbench.panel import Panel
 from alignbench.resample import Draws
+from alignbench.scored import Scored
 from alignbench.types import Direction, ModelRef
 from tests.oracles import slow_auroc
 from tests.planted_runs import Producer, scores_for, write_dataset, write_run

@@ -11,10 +11,10 @@ import pytest
 
 from alignbench.analysis.sensitivity import Variant, sensitivity, variants
 from alignbench.cells import NOT_COMPARABLE, Cells
-from alignbench.evaluate.panel import read_panel
-from alignbench.evaluate.scored import Scored
 from alignbench.intervals import NO_SPREAD
+from alignbench.panel import read_panel
 from alignbench.resample import Draws
+from alignbench.scored import Scored
 from alignbench.store import Dataset, DatasetWriter
 from alignbench.types import Direction, ErrorType, Image, Label, ModelRef, Origin, Votes
 from tests.oracles import FloatArray, slow_auroc

@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 from alignbench.cli.simulate import simulate as command
 from alignbench.errors import AlignbenchError, DatasetError, UnknownNameError, UsageError
 from alignbench.evaluate import evaluate
-from alignbench.evaluate.panel import read_panel
+from alignbench.panel import read_panel
 from alignbench.shuffling import SHUFFLED_CAPTION, displayed_index
 from alignbench.simulation import (
     Simulated,

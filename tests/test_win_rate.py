@@ -7,10 +7,10 @@ import pytest
 
 from alignbench.analysis.win_rate import ALONE, NO_AUROC, NO_PRODUCER, NOTE, win_rates
 from alignbench.cells import Cells
-from alignbench.evaluate.panel import Panel
-from alignbench.evaluate.scored import Scored
 from alignbench.intervals import NO_SPREAD
+from alignbench.panel import Panel
 from alignbench.resample import Draws
+from alignbench.scored import Scored
 from tests.oracles import FloatArray, slow_auroc
 from tests.panels import draw_panel
 

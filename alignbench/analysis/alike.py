@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -11,9 +11,7 @@ from alignbench.cells import Cells, comparable
 from alignbench.clustered import standard_error
 from alignbench.intervals import FEW_CLUSTERS, LEVEL, NO_SPREAD, Support, logit_interval, support_of
 from alignbench.metrics import BoolArray, FloatArray, IntArray
-
-if TYPE_CHECKING:
-    from alignbench.evaluate.panel import Panel
+from alignbench.panel import Panel
 
 
 @dataclass(frozen=True, slots=True)

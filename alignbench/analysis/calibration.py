@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -13,10 +13,8 @@ from alignbench.cells import NOT_COMPARABLE
 from alignbench.clustered import standard_error
 from alignbench.intervals import FEW_CLUSTERS, LEVEL, NO_SPREAD, t_interval
 from alignbench.metrics import FloatArray, IntArray
+from alignbench.panel import Panel
 from alignbench.resample import Draws
-
-if TYPE_CHECKING:
-    from alignbench.evaluate.panel import Panel
 
 N_BINS = 10
 """Bins of the reliability diagram, of equal width; the last one holds the score 1."""

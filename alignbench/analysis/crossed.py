@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,9 @@ from alignbench.cells import comparable
 from alignbench.clustered import mean_influence
 from alignbench.families import Families
 from alignbench.metrics import BoolArray, FloatArray, normalised_ranks
+from alignbench.panel import Panel
+from alignbench.scored import Scored
 from alignbench.types import ModelRef
-
-if TYPE_CHECKING:
-    from alignbench.evaluate.panel import Panel
-    from alignbench.evaluate.scored import Scored
 
 
 class Contender(NamedTuple):

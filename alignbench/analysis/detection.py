@@ -6,7 +6,7 @@ Here the incorrect sentences are the positives, and those with the lowest scores
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -15,10 +15,8 @@ from alignbench.analysis.resampled import resampled_interval
 from alignbench.cells import MIN_PER_CLASS, NOT_COMPARABLE
 from alignbench.intervals import support_of
 from alignbench.metrics import BoolArray, FloatArray, IntArray
+from alignbench.panel import Panel
 from alignbench.resample import Draws
-
-if TYPE_CHECKING:
-    from alignbench.evaluate.panel import Panel
 
 FPR = 0.05
 """The share of the correct sentences that may be flagged."""

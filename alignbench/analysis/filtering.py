@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from alignbench.analysis.alike import Alike, Fraction, Share, alike, no_share, share
 from alignbench.cells import NOT_COMPARABLE
 from alignbench.metrics import BoolArray, FloatArray, IntArray
-
-if TYPE_CHECKING:
-    from alignbench.evaluate.panel import Panel
+from alignbench.panel import Panel
 
 PRECISIONS = (0.9, 0.95, 0.99)
 """Which shares of correct sentences, among those kept, are asked for."""

@@ -7,7 +7,7 @@ the judge was shown: of a sentence alone it can only be what later sentences say
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,9 +17,7 @@ from alignbench.clustered import Scores, influence, mean_influence, standard_err
 from alignbench.effects import Effect
 from alignbench.intervals import Interval, Support, auroc_interval, logit_interval, support_of, t_interval
 from alignbench.metrics import BoolArray, FloatArray, IntArray, normalised_ranks, placements
-
-if TYPE_CHECKING:
-    from alignbench.evaluate.panel import Panel
+from alignbench.panel import INDICES, Panel
 
 ALIKE = "all of them score alike, so there is no spread to measure"
 _ROUNDING = 1e-12
@@ -78,8 +76,6 @@ def position_bias(panel: Panel, score: FloatArray) -> dict[str, Any]:
         `slope` is how much (rank - 1/2)/n among the n scored sentences changes with each step of min(index, 5), with a
         constant for each label of each producer.
     """
-    from alignbench.evaluate.panel import INDICES
-
     keep = ~np.isnan(score)
     seen = Valued(score[keep], panel.producer[keep], panel.cluster[keep])
     is_correct, index, n_clusters = panel.is_correct[keep], panel.index[keep], panel.stratum.size

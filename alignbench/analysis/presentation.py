@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +13,7 @@ from alignbench.clustered import influence
 from alignbench.effects import Effect, effect, no_effect
 from alignbench.intervals import support_of
 from alignbench.metrics import BoolArray, FloatArray, IntArray, normalised_ranks
-
-if TYPE_CHECKING:
-    from alignbench.evaluate.panel import Panel
+from alignbench.panel import INDICES, Panel
 
 
 def presentation(scores: FloatArray, places: IntArray, cluster: IntArray, n_clusters: int) -> Effect:
@@ -32,8 +30,6 @@ def presentation(scores: FloatArray, places: IntArray, cluster: IntArray, n_clus
         cluster: (n,) from 0.
         n_clusters: How many clusters there are.
     """
-    from alignbench.evaluate.panel import INDICES
-
     in_all = ~np.isnan(scores).any(axis=0)
     if not in_all.any():
         return no_effect("no sentence has a score in every shuffle")

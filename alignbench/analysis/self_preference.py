@@ -10,7 +10,7 @@ other's own depart from the fit, says how large such things are here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +24,9 @@ from alignbench.cells import MIN_PER_CLASS, Cells, comparable
 from alignbench.effects import Effect, effect, no_effect
 from alignbench.families import Families, Kinship
 from alignbench.metrics import BoolArray, FloatArray
+from alignbench.panel import Panel
 from alignbench.significance import holm
 from alignbench.types import Direction
-
-if TYPE_CHECKING:
-    from alignbench.evaluate.panel import Panel
 
 FEWEST = 3
 NOBODY = "no judge here shares a model or a family with a producer"

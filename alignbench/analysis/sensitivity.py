@@ -11,10 +11,10 @@ from alignbench.cells import MIN_PER_CLASS, NOT_COMPARABLE
 from alignbench.clustered import Scores, influence, standard_error
 from alignbench.intervals import Interval, Support, auroc_interval, logit_interval, support_of
 from alignbench.metrics import BoolArray, FloatArray, IntArray, one_class_reason, placements
+from alignbench.panel import Panel, read_panel
 from alignbench.types import Label
 
 if TYPE_CHECKING:
-    from alignbench.evaluate.panel import Panel
     from alignbench.store import Dataset
 
 AGREEMENTS = ((0.75, "agreement at least 0.75"), (1.0, "full agreement"))
@@ -85,8 +85,6 @@ def sensitivity(all_scores: FloatArray, variants: Sequence[Variant]) -> list[dic
 
 
 def _of_unknown(dataset: Dataset) -> Iterator[Variant]:
-    from alignbench.evaluate.panel import read_panel
-
     if dataset.counts["unknown"]:
         for label in (Label.INCORRECT, Label.CORRECT):
             panel = read_panel(dataset, unknown_as=label)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from alignbench.analysis.resampled import percentile_interval
 from alignbench.metrics import FloatArray, IntArray
-
-if TYPE_CHECKING:
-    from alignbench.evaluate.scored import Scored
+from alignbench.scored import Scored
 
 NOTE = (
     "win rate: the share of contests, one for each other judge and producer, in which the judge has the higher AUROC, "

@@ -13,7 +13,7 @@ from alignbench.analysis.win_rate import win_rates
 from alignbench.evaluate.grids import Grids
 from alignbench.evaluate.judges import Judged
 from alignbench.evaluate.localizations import localization_entry
-from alignbench.evaluate.panel import Panel
+from alignbench.panel import Panel
 from alignbench.resample import Draws
 from alignbench.store import Dataset
 

@@ -8,14 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from alignbench.cells import Cells
+from alignbench.cells import NOT_COMPARABLE, Cells, comparable
 from alignbench.clustered import standard_error
-from alignbench.evaluate.grids import NOT_COMPARABLE, comparable
 from alignbench.evaluate.judges import Judged
-from alignbench.evaluate.scored import Scored
 from alignbench.intervals import difference_interval
 from alignbench.metrics import BoolArray, IntArray
 from alignbench.resample import Draws
+from alignbench.scored import Scored
 from alignbench.significance import ALPHA, detectable, holm, p_value, tied_ranks
 
 MIN_COVERAGE = 0.99

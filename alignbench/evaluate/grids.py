@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from alignbench.cells import MIN_PER_CLASS as MIN_PER_CLASS
-from alignbench.cells import NOT_COMPARABLE as NOT_COMPARABLE
-from alignbench.cells import Cells
-from alignbench.cells import comparable as comparable
-from alignbench.evaluate.panel import ERROR_TYPES, INDICES, Panel
+from alignbench.cells import Cells, comparable
+from alignbench.panel import ERROR_TYPES, INDICES, Panel
 
 
 @dataclass(frozen=True, slots=True)

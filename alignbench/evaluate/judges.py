@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from alignbench.evaluate.grids import NOT_COMPARABLE, Grids, Row
-from alignbench.evaluate.panel import Panel
+from alignbench.cells import NOT_COMPARABLE
+from alignbench.evaluate.grids import Grids, Row
 from alignbench.evaluate.runs import Run
-from alignbench.evaluate.scored import Scored
 from alignbench.metrics import FloatArray, auroc, macro
+from alignbench.panel import Panel
 from alignbench.resample import Draws
+from alignbench.scored import Scored
 from alignbench.types import Status
 
 

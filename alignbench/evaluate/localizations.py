@@ -10,11 +10,11 @@ import pyarrow.compute as pc
 
 from alignbench.analysis.characters import Ranges, Text
 from alignbench.analysis.localization import Located, localization
+from alignbench.cells import MIN_PER_CLASS
 from alignbench.errors import DatasetError, RunError
-from alignbench.evaluate.grids import MIN_PER_CLASS
-from alignbench.evaluate.panel import ERROR_TYPES, Panel
 from alignbench.evaluate.runs import Run
 from alignbench.metrics import BoolArray, IntArray
+from alignbench.panel import ERROR_TYPES, Panel
 from alignbench.resample import Draws
 from alignbench.store import Dataset
 from alignbench.types import Status

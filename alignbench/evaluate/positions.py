@@ -13,9 +13,9 @@ from alignbench.controls import CONTROLS
 from alignbench.effects import no_effect
 from alignbench.evaluate.ensembles import KIND as ENSEMBLE
 from alignbench.evaluate.judges import Judged
-from alignbench.evaluate.panel import Panel
 from alignbench.evaluate.runs import Run
 from alignbench.metrics import IntArray
+from alignbench.panel import Panel
 from alignbench.shuffling import SHUFFLED_CAPTION, displayed_index
 from alignbench.store import Dataset
 from alignbench.types import JudgeSpec

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from alignbench.analysis.self_preference import Contender, self_preference
 from alignbench.evaluate.ensembles import KIND as ENSEMBLE
-from alignbench.evaluate.panel import Panel
 from alignbench.families import Families, Kinship
+from alignbench.panel import Panel
 from alignbench.significance import ALPHA
 from alignbench.types import Direction
 

@@ -13,12 +13,12 @@ from alignbench.evaluate.comparisons import compare, ranks
 from alignbench.evaluate.ensembles import ensemble_entries
 from alignbench.evaluate.grids import Grids, grids_of
 from alignbench.evaluate.judges import Judged, judge_numbers
-from alignbench.evaluate.panel import ERROR_TYPES, Panel, read_panel
 from alignbench.evaluate.positions import SHUFFLED_ONLY, position_entries
 from alignbench.evaluate.preferences import preference_entries
 from alignbench.evaluate.reference import reference_entry
 from alignbench.evaluate.runs import Run, find_runs
 from alignbench.families import Families
+from alignbench.panel import ERROR_TYPES, Panel, read_panel
 from alignbench.resample import Draws
 from alignbench.shuffling import SHUFFLED_CAPTION
 from alignbench.store import Dataset

@@ -15,8 +15,8 @@ from alignbench.atomic import write_atomically
 
 if TYPE_CHECKING:
     from alignbench.evaluate.judges import Judged
-    from alignbench.evaluate.panel import Panel
     from alignbench.evaluate.results import Evaluation
+    from alignbench.panel import Panel
 
 FILE = "scores.parquet"
 

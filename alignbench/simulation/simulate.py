@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from alignbench.errors import UsageError
-from alignbench.evaluate.panel import ERROR_TYPES, INDICES, Panel
 from alignbench.metrics import FloatArray, IntArray
+from alignbench.panel import ERROR_TYPES, INDICES, Panel
 from alignbench.shuffling import arrangement
 from alignbench.simulation.scores import Showing, draw_scores
 from alignbench.simulation.sentences import (
@@ -36,7 +36,7 @@ class Simulated:
         seed: Of all chance.
         sentences: All N sentences, those labelled `unknown` included.
         scores: (J, N) of sentences that are shown alone; NaN where a judge failed.
-        panel: The n labelled sentences, as `alignbench.evaluate.panel.read_panel` would read them from the dataset.
+        panel: The n labelled sentences, as `alignbench.panel.read_panel` would read them from the dataset.
     """
 
     world: World

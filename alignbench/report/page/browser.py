@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from alignbench.evaluate import Evaluation
 from alignbench.evaluate.judges import Judged
-from alignbench.evaluate.panel import Panel
 from alignbench.metrics import FloatArray
+from alignbench.panel import Panel
 from alignbench.report.page.hardness import HALF, hardest, hardness, mean_hardness
 from alignbench.report.page.pieces import Excerpt, Mark, Piece, excerpt, pieces
 from alignbench.report.page.thumbnails import Thumbnail, thumbnails

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alignbench.evaluate.panel import Panel
 from alignbench.metrics import BoolArray, FloatArray, IntArray, placements
+from alignbench.panel import Panel
 
 HALF = 0.5
 
