@@ -24,11 +24,6 @@ from tests.planted_runs import Producer, scores_for, write_dataset, write_run
 PRODUCERS = [Producer("alpha"), Producer("beta", wrong=0.5)]
 
 
-@pytest.fixture(autouse=True)
-def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(cli.COMMANDS, "compare", "alignbench.cli.compare:compare")
-
-
 def relabelled(dataset: Dataset, path: Path) -> Dataset:
     """The same dataset in which the first sentence has the other label, and the second none."""
     pairs = {pair.pair_id: pair for pair in dataset.pairs()}

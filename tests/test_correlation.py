@@ -17,7 +17,7 @@ from scipy import stats
 
 from alignbench.analysis import correlation as module
 from alignbench.analysis.correlation import MIN_JUDGES, PERMUTATIONS, Correlations, correlations
-from alignbench.cli.correlate import correlate
+from alignbench.cli import alignbench as program
 from alignbench.errors import AlignbenchError, ImportFileError, UnknownNameError, UsageError
 from alignbench.literature import read_reference
 from alignbench.literature.score_table import read_scores
@@ -220,7 +220,7 @@ def scores_of(path: Path, scores: Mapping[str, float | str]) -> Path:
 
 
 def asked(*arguments: object) -> dict[str, Any]:
-    done = CliRunner().invoke(correlate, [*map(str, arguments), "--json"], catch_exceptions=False)
+    done = CliRunner().invoke(program, ["correlate", *map(str, arguments), "--json"], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     found: dict[str, Any] = json.loads(done.output)
     return found
@@ -259,7 +259,7 @@ def test_names_without_a_partner_are_named_with_the_nearest(tmp_path: Path) -> N
     (unscored,) = said["not_in_scores"]  # a blind control is not missed
     assert unscored["name"] == "lantern-70b" and "lantern-90b" in unscored["nearest"]
     assert said["without_auroc"] == ["mute"]
-    printed = CliRunner().invoke(correlate, [str(report), str(path)], catch_exceptions=False).output
+    printed = CliRunner().invoke(program, ["correlate", str(report), str(path)], catch_exceptions=False).output
     assert "in the score table, but no judge here: lantern-90b (nearest: lantern-70b" in printed
     assert "no line in the score table: lantern-70b (nearest: lantern-90b" in printed
     assert "without an AUROC: mute" in printed
@@ -272,7 +272,7 @@ def test_too_few_judges_are_null_with_the_reason(tmp_path: Path) -> None:
     assert said["n"] == 3
     assert all(said[kind]["value"] is None and "at least 5" in said[kind]["reason"] for kind in KINDS)
     assert said["spearman"]["p"] is None
-    printed = CliRunner().invoke(correlate, [str(report), str(path)], catch_exceptions=False).output
+    printed = CliRunner().invoke(program, ["correlate", str(report), str(path)], catch_exceptions=False).output
     assert "\N{EN DASH} MMMU: 3 judges have both numbers" in printed
 
 
@@ -295,7 +295,7 @@ def test_published_judges_take_part_where_asked(tmp_path: Path) -> None:
     assert [each["name"] for each in said["judges"] if not each["published"]] == ["gpt-4o"]
     rho = stats.spearmanr([*expected.values(), 0.71], list(scores.values())).statistic
     assert said["spearman"]["value"] == pytest.approx(rho)
-    printed = CliRunner().invoke(correlate, [str(report), str(path), "--reference", table.name]).output
+    printed = CliRunner().invoke(program, ["correlate", str(report), str(path), "--reference", table.name]).output
     assert "MMMU, published, not run here: GPT5, Llama-4 400B" in printed
     assert "over other producers" in printed
 
@@ -338,6 +338,6 @@ def test_wrong_use_is_an_error_that_says_what_to_do(
 def test_one_column_prints_a_line_a_person_can_read(tmp_path: Path) -> None:
     report = write_report(tmp_path / "report")
     path = scores_of(tmp_path / "scores.csv", dict(zip(AUROCS, [69, 50, 60, 40, 30, 35], strict=True)))
-    head, line, *_ = CliRunner().invoke(correlate, [str(report), str(path)]).output.splitlines()
+    head, line, *_ = CliRunner().invoke(program, ["correlate", str(report), str(path)]).output.splitlines()
     assert head.split() == "column judges Spearman [95% CI] p Kendall [95% CI] Pearson [95% CI]".split()
     assert line.split()[:4] == ["MMMU", "6", ".89", "[.07,"]

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from scipy import special, stats
 
 from alignbench import cli
@@ -235,11 +233,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(autouse=True)
-def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(cli.COMMANDS, "power", "alignbench.cli.power:power")
-
-
 def test_the_command_prints_a_table_or_json(report: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["power", str(report), "--difference", "0.05"]) == 0
     said = capsys.readouterr().out
@@ -251,13 +244,6 @@ def test_the_command_prints_a_table_or_json(report: Path, capsys: pytest.Capture
     found = json.loads(capsys.readouterr().out)
     assert pairs(found) == [{"strong", "blind"}]
     assert found["pairs"][0]["needed"]["nearer_end"]["clusters"] >= found["pairs"][0]["needed"]["seen"]["clusters"] > 1
-
-
-def test_the_click_command_runs_by_itself(report: Path) -> None:
-    from alignbench.cli.power import power
-
-    assert isinstance(power, click.Command)
-    assert CliRunner().invoke(power, [str(report)]).exit_code == 0
 
 
 @pytest.mark.parametrize(

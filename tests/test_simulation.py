@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 from sklearn.metrics import roc_auc_score
 
-from alignbench.cli.simulate import simulate as command
+from alignbench.cli import alignbench as program
 from alignbench.errors import AlignbenchError, DatasetError, UnknownNameError, UsageError
 from alignbench.evaluate import evaluate
 from alignbench.panel import read_panel
@@ -239,7 +239,9 @@ def test_shuffled_captions_are_shown_in_the_order_that_evaluate_takes_them_to_be
 
 
 def invoke(tmp_path: Path, *arguments: str) -> Any:
-    return CliRunner().invoke(command, ["--out", str(tmp_path / "d"), "--runs", str(tmp_path / "r"), *arguments])
+    return CliRunner().invoke(
+        program, ["simulate", "--out", str(tmp_path / "d"), "--runs", str(tmp_path / "r"), *arguments]
+    )
 
 
 def test_the_command_writes_what_evaluate_reads(tmp_path: Path) -> None:
