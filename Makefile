@@ -14,7 +14,7 @@ STAMP := $(VENV)/installed-$(shell cat pyproject.toml constraints.txt | cksum | 
 help:
 	@echo 'make demo     the whole flow on the embedded benchmark and judges, into $(OUT)/'
 	@echo 'make test     the test suite'
-	@echo 'make coverage how often 95 % intervals cover the truth, on simulated data; half an hour; writes docs/coverage.md'
+	@echo 'make coverage how often 95 % intervals cover the truth, on simulated data; ten minutes; writes docs/coverage.md'
 	@echo 'make check    lint, format, types, generated docs: what must be clean before a commit'
 	@echo 'make format   mend what can be mended by itself'
 	@echo 'make docs     write docs/cli.md anew'
