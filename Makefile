@@ -26,8 +26,10 @@ help:
 demo: $(STAMP)
 	$(BIN)/alignbench demo --out $(OUT)
 
+# A process a core, each with one thread: more would only wait for one another. A file stays in one process, which
+# makes the models of its fixtures once.
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 coverage: $(STAMP)
 	$(BIN)/python benchmarks/coverage.py --jobs 2 --write docs/coverage.md

@@ -17,7 +17,8 @@ from click.testing import CliRunner
 
 from alignbench import registry
 from alignbench.adapters import Role
-from alignbench.cli.listing import _table, list_names
+from alignbench.cli import alignbench as program
+from alignbench.cli.listing import _table
 from alignbench.errors import UnknownNameError, UsageError
 from alignbench.exchange.producers import producer_of
 from alignbench.hub_cache import cache_folder, has_weights
@@ -207,7 +208,7 @@ def line(name: str) -> JudgeLine:
 
 
 def page() -> list[str]:
-    said = CliRunner().invoke(list_names, ["judges"], catch_exceptions=False)
+    said = CliRunner().invoke(program, ["list", "judges"], catch_exceptions=False)
     return said.output.splitlines()
 
 
@@ -276,7 +277,7 @@ def test_a_long_name_is_cut_to_fit() -> None:
 
 
 def test_machines_get_every_field() -> None:
-    said = CliRunner().invoke(list_names, ["judges", "--json"], catch_exceptions=False)
+    said = CliRunner().invoke(program, ["list", "judges", "--json"], catch_exceptions=False)
     judges: dict[str, Any] = {each["name"]: each for each in json.loads(said.output)["judges"]}
     gpt = judges["gpt-5"]
     assert gpt["measured"][0] == {"table": ALIGNBENCH, "judge": "GPT5", "parameters": None}
