@@ -15,10 +15,10 @@ import open_clip
 import torch
 from PIL import Image as Pillow
 
+from alignbench.backends.clip.load import Clip
 from alignbench.decode import decode
 from alignbench.types import ModelRef, Query
 from judges.clip import ClipJudge
-from judges.clip.load import Clip
 
 ARCHITECTURE = "ViT-B-32"
 SIDE = 1024

@@ -16,13 +16,13 @@ import torch
 from PIL import Image as Pillow
 from safetensors.torch import load_file, save_file
 
+from alignbench.backends.clip import load as clip_load
+from alignbench.backends.clip.load import Clip, load_clip
+from alignbench.backends.clip.text import TextTower
 from alignbench.decode import decode
 from alignbench.errors import MissingDependencyError, UnknownNameError, UsageError
 from alignbench.types import Query, Status, Verdict
 from judges.clip import ClipJudge
-from judges.clip import load as clip_load
-from judges.clip.load import Clip, load_clip
-from judges.clip.text import TextTower
 from tests.clip_models import KINDS
 from tests.tiny_models import make_clip, noise, png
 

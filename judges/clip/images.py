@@ -1,21 +1,17 @@
-"""The image side of a CLIP model: queries to pixels, prepared ahead of the model by threads."""
+"""The image side of a CLIP judge: queries to pixels, prepared ahead of the model by threads."""
 
 from __future__ import annotations
 
 import itertools
-import os
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from alignbench.backends.clip.images import prepared_ahead, workers_by_default
 from alignbench.decode import decode
 from alignbench.errors import ImageError
 from alignbench.types import Query, Status, Verdict
-
-_MOST_WORKERS = 8
 
 
 class Block(NamedTuple):
@@ -33,10 +29,6 @@ class Block(NamedTuple):
 class Preparing:
     """Decodes and prepares images while the model works on those before.
 
-    Threads, not processes: decoding and resizing let go of the interpreter, so two threads on two cores prepare 1.9
-    times as many one-megapixel JPEGs a second as one (8.7 to 4.5 ms an image; two processes need 4.9 ms, after seconds
-    of starting up).
-
     Args:
         prepare: A picture to pixels, (3, height, width).
         batch: Queries of a block: those whose numbers divided by it agree.
@@ -46,39 +38,17 @@ class Preparing:
     def __init__(self, prepare: Callable[[Any], Tensor], batch: int, workers: int | None = None) -> None:
         self._prepare = prepare
         self._batch = batch
-        self.workers = workers or min(_MOST_WORKERS, _cores())
+        self.workers = workers or workers_by_default()
 
     def blocks(self, queries: Iterable[Query]) -> Iterator[Block]:
         """Yield block after block in the order of the queries, which are pulled one block ahead."""
-        with ThreadPoolExecutor(self.workers, thread_name_prefix="pixels") as threads:
-            waiting: list[tuple[Query, Future[Tensor]]] = []
-            try:
-                for _, block in itertools.groupby(queries, key=lambda query: query.number // self._batch):
-                    before, waiting = waiting, [(query, threads.submit(self._pixels, query.image)) for query in block]
-                    if before:
-                        yield _gathered(before)
-                if waiting:
-                    yield _gathered(waiting)
-            finally:
-                threads.shutdown(cancel_futures=True)
+        numbered = itertools.groupby(queries, key=lambda query: query.number // self._batch)
+        for block in prepared_ahead((block for _, block in numbered), self._pixels, self.workers):
+            failed = [(query, _failed(error)) for query, error in block.failed]
+            yield Block(block.ready, block.pixels, failed, block.seconds)
 
-    def _pixels(self, encoded: bytes) -> Tensor:
-        return self._prepare(decode(encoded))
-
-
-def _cores() -> int:
-    """How many this process may use, where the system tells."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _gathered(waiting: Sequence[tuple[Query, Future[Tensor]]]) -> Block:
-    """What became of some images; one that cannot be prepared costs no other its answer."""
-    started = time.perf_counter()
-    errors = [future.exception() for _, future in waiting]
-    seconds = time.perf_counter() - started
-    ready = [pair for pair, error in zip(waiting, errors, strict=True) if error is None]
-    failed = [(query, _failed(error)) for (query, _), error in zip(waiting, errors, strict=True) if error is not None]
-    return Block([query for query, _ in ready], [future.result() for _, future in ready], failed, seconds)
+    def _pixels(self, query: Query) -> Tensor:
+        return self._prepare(decode(query.image))
 
 
 def _failed(error: BaseException) -> Verdict:

@@ -13,11 +13,13 @@ import open_clip
 import torch
 from numpy.typing import NDArray
 
+from alignbench.backends.clip.images import encode_pixels
+from alignbench.backends.clip.load import Clip, load_clip
+from alignbench.backends.clip.text import Encoded, TextTower
 from alignbench.errors import UsageError
 from alignbench.types import Answer, JudgeSpec, Query, Status, Usage, Verdict
 from judges.clip.images import Block, Preparing
-from judges.clip.load import Clip, load_clip
-from judges.clip.text import Encoded, Remembered, TextTower
+from judges.clip.remembered import Remembered
 
 _REMEMBERED = 16 << 20
 
@@ -83,7 +85,7 @@ class ClipJudge:
         if not block.queries:
             return answers
         started = time.perf_counter()
-        images = self._encode_images(block.pixels)
+        images = encode_pixels(self._clip, block.pixels)
         encoded = self._encode_sentences(block.queries)
         asked = sum(len(query.sentences) for query in block.queries)
         usage = Usage(seconds=(block.seconds + time.perf_counter() - started) / max(1, asked))
@@ -91,14 +93,6 @@ class ClipJudge:
             for place, sentence in enumerate(query.sentences):
                 answers.append(Answer(query.number, place, _verdict(image, encoded[sentence], usage)))
         return answers
-
-    @torch.inference_mode()
-    def _encode_images(self, pixels: list[torch.Tensor]) -> NDArray[np.float32]:
-        """The unit vectors of some images, (images, d)."""
-        dtype = next(self._clip.model.parameters()).dtype
-        placed = torch.stack(pixels).to(self._clip.device, dtype)
-        vectors: NDArray[np.float32] = self._clip.model.encode_image(placed, normalize=True).float().cpu().numpy()
-        return vectors
 
     def _encode_sentences(self, queries: Iterable[Query]) -> dict[str, Encoded]:
         distinct = dict.fromkeys(sentence for query in queries for sentence in query.sentences)

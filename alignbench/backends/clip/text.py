@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -15,10 +13,8 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn.functional import normalize
 
-from judges.clip.load import Clip
+from alignbench.backends.clip.load import Clip
 
-_FLAT = 512
-"""About what Python needs to keep a vector, its key and its place, in bytes, beside the numbers."""
 _AGREE = {"float32": 1e-6, "float16": 2e-3, "bfloat16": 1e-2}
 """By how much trimming may change a cosine: rounding. What is read behind the end changes it by some hundredths."""
 _PROBES = ("a", "a red dog on the left of a blue cat", "two cats and a dog on a chair, and a bird in a tree . " * 2)
@@ -117,36 +113,6 @@ class TextTower:
         rows = range(len(_PROBES))
         alone = torch.cat([self._vectors(tokens.ids[row : row + 1], int(tokens.read[row])) for row in rows])
         return bool((alone - whole).abs().max() <= _AGREE[self._clip.dtype])
-
-
-class Remembered:
-    """The vectors that were asked for last, as many as fit into `limit` bytes."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._kept: OrderedDict[bytes, Encoded] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def find(self, sentence: str) -> Encoded | None:
-        """What was kept of this sentence."""
-        key = _key(sentence)
-        if key not in self._kept:
-            return None
-        self._kept.move_to_end(key)
-        return self._kept[key]
-
-    def keep(self, sentence: str, encoded: Encoded) -> None:
-        """Keep a sentence's vector, and forget the oldest ones where there is no room."""
-        self._kept[_key(sentence)] = encoded
-        while len(self._kept) * (encoded.vector.nbytes + _FLAT) > self._limit:
-            self._kept.popitem(last=False)
-
-
-def _key(sentence: str) -> bytes:
-    """Of one size, so that long sentences take no more room than short ones."""
-    return hashlib.blake2b(sentence.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 class _EndOfText(NamedTuple):
