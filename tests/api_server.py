@@ -11,6 +11,7 @@ thread of the test's process.
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import threading
 from collections import Counter
@@ -22,20 +23,25 @@ from typing import Any, Self
 from aiohttp import web
 
 INPUT_TOKENS, OUTPUT_TOKENS = 100, 2
+PATHS = ("chat/completions", "images/generations")
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as the server sees it: `number` counts all from 0, `turn` those with the same body."""
+    """A request as the server sees it: `number` counts all from 0, `turn` those with the same body.
+
+    `path` is what was asked for, such as `chat/completions`.
+    """
 
     number: int
     turn: int
     body: Mapping[str, Any]
     headers: Mapping[str, str]
+    path: str = "chat/completions"
 
     @property
     def text(self) -> str:
-        """All text of the messages, the last part last."""
+        """All text of the messages, the last part last, or the prompt of an image."""
         return "\n".join(texts_of(self.body))
 
 
@@ -64,6 +70,7 @@ def says(
     top: Mapping[str, float] | None = None,
     refusal: str | None = None,
     finish: str = "stop",
+    prompt_tokens: int = INPUT_TOKENS,
     **usage: Any,
 ) -> Act:
     """An answer; `top` are tokens with their log-probabilities, sent whether asked for or not, none when left out."""
@@ -71,17 +78,19 @@ def says(
     logprobs = {"content": [{**listed[0], "top_logprobs": listed}], "refusal": None} if listed else None
     message = {"role": "assistant", "content": content, "refusal": refusal}
     choice = {"index": 0, "finish_reason": finish, "message": message, "logprobs": logprobs}
-    return Act(body=completion([choice], **usage))
+    return Act(body=completion([choice], prompt_tokens=prompt_tokens, **usage))
 
 
 def refuses(text: str = "I can't help with that.") -> Act:
     return says(None, refusal=text)
 
 
-def completion(choices: Sequence[Mapping[str, Any]], *, cached: int = 0, written: int = 0) -> dict[str, Any]:
+def completion(
+    choices: Sequence[Mapping[str, Any]], *, cached: int = 0, written: int = 0, prompt_tokens: int = INPUT_TOKENS
+) -> dict[str, Any]:
     details = {"cached_tokens": cached, "cache_write_tokens": written}
-    total = INPUT_TOKENS + OUTPUT_TOKENS
-    usage = {"prompt_tokens": INPUT_TOKENS, "completion_tokens": OUTPUT_TOKENS, "total_tokens": total}
+    total = prompt_tokens + OUTPUT_TOKENS
+    usage = {"prompt_tokens": prompt_tokens, "completion_tokens": OUTPUT_TOKENS, "total_tokens": total}
     return {
         "id": "chatcmpl-1",
         "object": "chat.completion",
@@ -90,6 +99,28 @@ def completion(choices: Sequence[Mapping[str, Any]], *, cached: int = 0, written
         "choices": list(choices),
         "usage": {**usage, "prompt_tokens_details": details},
     }
+
+
+def draws(image: bytes | str | None, *, url: str | None = None, tokens: int | None = 272, **said: Any) -> Act:
+    """An answer with an image, encoded here where it is bytes; `said` stands beside it, `tokens` is what it took."""
+    text = base64.b64encode(image).decode() if isinstance(image, bytes) else image
+    drawn = {"b64_json": text, "url": url, "revised_prompt": said.pop("revised_prompt", None)}
+    body: dict[str, Any] = {"created": 1, "data": [{name: each for name, each in drawn.items() if each}], **said}
+    if tokens is not None:
+        body["usage"] = {
+            "input_tokens": INPUT_TOKENS,
+            "output_tokens": tokens,
+            "total_tokens": INPUT_TOKENS + tokens,
+            "input_tokens_details": {"text_tokens": INPUT_TOKENS, "image_tokens": 0},
+        }
+    return Act(body=body)
+
+
+def blocked(stage: str | None = None) -> Act:
+    """What an image model's moderation answers, with the stage at which it stepped in."""
+    details = {"moderation_details": {"moderation_stage": stage, "categories": ["violence"]}} if stage else {}
+    said = "Your request was rejected by the safety system. safety_violations=[violence]."
+    return fails(400, said, code="moderation_blocked", type="image_generation_user_error", **details)
 
 
 def no_choices() -> Act:
@@ -152,8 +183,8 @@ def by_text(acts: Mapping[str, Sequence[Act]], otherwise: Act | None = None) -> 
 
 
 def texts_of(body: Mapping[str, Any]) -> list[str]:
-    """The text parts of a request's messages, in order."""
-    texts: list[str] = []
+    """The text parts of a request's messages, in order, or the prompt of an image."""
+    texts: list[str] = [body["prompt"]] if "prompt" in body else []
     for message in body.get("messages", ()):
         content = message.get("content")
         if isinstance(content, str):
@@ -204,7 +235,8 @@ class ApiServer:
     async def _serve(self) -> None:
         self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
         application = web.Application(client_max_size=1 << 28)
-        application.router.add_post("/v1/chat/completions", self._complete)
+        for path in PATHS:
+            application.router.add_post(f"/v1/{path}", self._complete)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.2)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -217,7 +249,8 @@ class ApiServer:
     async def _complete(self, http: web.Request) -> web.StreamResponse:
         body = await http.json()
         canonical = json.dumps(body, sort_keys=True)
-        request = Request(len(self.requests), self._turns[canonical], body, dict(http.headers))
+        path = http.path.removeprefix("/v1/")
+        request = Request(len(self.requests), self._turns[canonical], body, dict(http.headers), path)
         self._turns[canonical] += 1
         self.requests.append(request)
         self.in_flight += 1

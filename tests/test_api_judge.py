@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from PIL import Image as Pillow
 
+from alignbench.backends.api.picture import Picture
 from alignbench.decode import decode
 from alignbench.errors import UsageError
 from alignbench.run import RunSummary, run_judge
 from alignbench.store import Dataset
 from alignbench.types import Context, JudgeSpec, Query, Status, Verdict
 from judges.api import ApiJudge
-from judges.api.picture import Picture
 from judges.api.requests import Dialect, request
 from judges.api.settings import CACHES, Settings, charges_for_writes
 from tests.api_model import EVERYTHING, ApiModel, percent, share_of_yes

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from alignbench.backends.api.completion import NoCompletionError, origin_of
 from alignbench.types import Status, Verdict
-from judges.api.completion import Choice, NoCompletionError, choices_of, origin_of
+from judges.api.completion import Choice, choices_of
 from judges.api.first_token import read_first_token
 from judges.api.modes import MODES
 from judges.prompt import shipped

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from alignbench.backends.captioning import CaptionRequest, CaptionWriter, Decoding
+from alignbench.backends.captioning import CaptionRequest, CaptionWriter
+from alignbench.backends.decoding import Decoding
 from alignbench.backends.vlm import Vlm, load_vlm
 from alignbench.errors import UsageError
 from tests.tiny_models import make_idefics, make_llava, make_qwen, noise, probabilities
+from tests.tiny_vlms import MAKERS
 
 PROMPT = "Describe the image."
 DRAWING = Decoding(max_new_tokens=12, temperature=1.0, top_p=0.9)
@@ -37,6 +39,36 @@ def test_a_caption_does_not_depend_on_its_batch(vlm: Vlm) -> None:
     assert len({caption.text for caption in together}) > 3
     assert [writer.write([request])[0] for request in requests] == together
     assert writer.write(requests[::-1])[::-1] == together
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_padding_moves_what_a_row_sees_by_rounding_only(name: str, tmp_path: Path) -> None:
+    vlm = load_vlm(str(MAKERS[name](tmp_path / "tiny-vlm")), device="cpu")
+    prompts = [PROMPT, "What is to be seen in the image ? Answer yes or no .", "dog"]
+    images = [noise(seed, size) for seed, size in enumerate([(48, 64), (20, 60), (64, 40)])]
+
+    def seen(rows: slice) -> torch.Tensor:
+        inputs = vlm.encode(images[rows], prompts[rows])
+        made = vlm.model.generate(**inputs, max_new_tokens=1, output_logits=True, return_dict_in_generate=True)
+        return made.logits[0].log_softmax(-1)
+
+    alone = torch.cat([seen(slice(row, row + 1)) for row in range(3)])
+    assert (alone - seen(slice(3))).abs().max() < 1e-4
+    assert (alone[0] - alone[1]).abs().max() > 0.01
+
+
+def test_padded_batches_write_what_is_written_alone(vlm: Vlm) -> None:
+    sizes = ((48, 64), (64, 40), (20, 60))
+    prompts = (PROMPT, "What is to be seen in the image ?")
+    requests = [CaptionRequest(noise(row, sizes[row % 3]), prompts[row % 2], row) for row in range(14)]
+    exact = CaptionWriter(vlm, DRAWING, batch=1).write(requests)
+    padded = CaptionWriter(vlm, DRAWING, batch=4, padded=True)
+    together = padded.write(requests)
+    # Rounding can tip a draw, but a row with the wrong noise, mask or positions would nearly always change.
+    assert sum(one != other for one, other in zip(exact, together, strict=True)) <= 1
+    assert len({caption.text for caption in together}) > 10
+    again = padded.write(requests[::-1])[::-1]
+    assert sum(one != other for one, other in zip(exact, again, strict=True)) <= 1
 
 
 def test_a_seed_draws_and_greedy_does_not(vlm: Vlm) -> None:

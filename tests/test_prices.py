@@ -13,9 +13,10 @@ import pytest
 from PIL import Image as Pillow
 
 from alignbench.backends.api.budget import Budget, dollars
+from alignbench.backends.api.image_output import output_tokens
 from alignbench.backends.api.image_tokens import image_tokens, rule_source
 from alignbench.backends.api.prices import FREE, Price, PriceTable
-from alignbench.backends.api.usage import usage_of
+from alignbench.backends.api.usage import image_usage_of, usage_of
 from alignbench.errors import BudgetError, UsageError
 from alignbench.types import Context, Query
 from judges.api.estimate import ApiEstimator
@@ -35,8 +36,81 @@ def test_a_shipped_price_has_a_source_a_date_and_sane_numbers(key: str) -> None:
     assert price.read is not None and date.fromisoformat(SHIPPED.dated) <= date.fromisoformat(price.read)
     assert 0 < (price.cached or price.input) <= price.input < price.output
     assert price.cache_write is None or price.cache_write == pytest.approx(1.25 * price.input)
-    assert price.batch_factor == 0.5
-    assert price.image_rule is not None and image_tokens(price.image_rule, 640, 480) > 0
+    draws = "/gpt-image-" in key
+    assert price.batch_factor == (1.0 if "/gpt-image-2.6-" in key else 0.5)
+    assert draws or (price.image_rule is not None and image_tokens(price.image_rule, 640, 480) > 0)
+    assert price.text_output is None or (draws and price.input < price.text_output < price.output)
+
+
+# What OpenAI's pages say that an image costs, in dollars.
+PER_IMAGE = {
+    ("gpt-image-1", "low"): (0.011, 0.016, 0.016),
+    ("gpt-image-1", "medium"): (0.042, 0.063, 0.063),
+    ("gpt-image-1", "high"): (0.167, 0.25, 0.25),
+    ("gpt-image-1-mini", "low"): (0.005, 0.006, 0.006),
+    ("gpt-image-1-mini", "medium"): (0.011, 0.015, 0.015),
+    ("gpt-image-1-mini", "high"): (0.036, 0.052, 0.052),
+    ("gpt-image-1.5", "medium"): (0.034, 0.05, 0.05),
+    ("gpt-image-1.5", "high"): (0.133, 0.2, 0.2),
+    ("gpt-image-2", "low"): (0.006, 0.005, 0.005),
+    ("gpt-image-2", "medium"): (0.053, 0.041, 0.041),
+    ("gpt-image-2", "high"): (0.211, 0.165, 0.165),
+}
+
+
+@pytest.mark.parametrize(("model", "quality"), PER_IMAGE)
+def test_the_tokens_of_an_image_give_the_published_prices(model: str, quality: str) -> None:
+    price = SHIPPED.of(OPENAI, model)
+    assert price is not None
+    for size, dollars_each in zip(("1024x1024", "1024x1536", "1536x1024"), PER_IMAGE[model, quality], strict=True):
+        tokens = output_tokens(model, size, quality)
+        assert tokens is not None
+        # They are rounded to a thousandth or more, and one for both of gpt-image-1's long sizes.
+        assert price.cost(input_tokens=0, output_tokens=tokens) == pytest.approx(dollars_each, abs=2e-3)
+
+
+def test_the_tokens_of_an_image_by_the_published_table_and_rule() -> None:
+    assert [output_tokens("gpt-image-1", size, "low") for size in ("1024x1024", "1024x1536", "1536x1024")] == [
+        272,
+        408,
+        400,
+    ]
+    assert output_tokens("gpt-image-2", "1024x1024", "high") == 7024
+    assert output_tokens("gpt-image-2.5-flare", "1024x1024", "xhigh") == 3122
+    assert output_tokens("gpt-image-2", "864x1536", "high") == output_tokens("gpt-image-2", "1536x864", "high")
+    assert output_tokens("openai/gpt-image-2-2026-04-21", "1536x1024", "low") == 158
+    # What is left to the endpoint counts at the most that it can take.
+    assert output_tokens("gpt-image-1", None, None) == output_tokens("gpt-image-1", "auto", "auto") == 6240
+    assert output_tokens("gpt-image-1", "1024x1024", "auto") == 4160
+
+
+@pytest.mark.parametrize(
+    ("model", "size", "quality"),
+    [
+        ("dall-e-3", "1024x1024", "hd"),
+        ("gpt-image-2.6-flare", "1024x1024", "low"),
+        ("gpt-image-1", "512x512", "low"),
+        ("gpt-image-1", "1024x1024", "max"),
+        ("gpt-image-2", "1024", "low"),
+        ("gpt-image-2", "0x1024", "low"),
+        ("gpt-image-2", "1024x1024", "standard"),
+    ],
+)
+def test_the_tokens_of_other_images_are_not_known(model: str, size: str, quality: str) -> None:
+    assert output_tokens(model, size, quality) is None
+
+
+def test_what_an_image_took_and_cost() -> None:
+    price = Price(5.0, 32.0, text_output=10.0)
+    said = {"input_tokens": 40, "output_tokens": 1356, "output_tokens_details": {"text_tokens": 300}}
+    usage = image_usage_of({"data": [{}], "usage": said}, price, 1.5)
+    assert (usage.input_tokens, usage.output_tokens, usage.seconds) == (40, 1356, 1.5)
+    assert usage.cost_usd == pytest.approx((40 * 5 + 1056 * 32 + 300 * 10) / 1e6)
+    assert image_usage_of({"data": [{}]}, price, None).cost_usd is None
+    assert image_usage_of({"data": [{}, {}]}, Price(0.0, 0.0, per_image=0.04), None).cost_usd == pytest.approx(0.08)
+    lying = {**said, "output_tokens_details": {"text_tokens": 10**9}}
+    assert image_usage_of({"data": [{}], "usage": lying}, price, None).cost_usd == pytest.approx((200 + 13560) / 1e6)
+    assert image_usage_of({"data": 3, "usage": [1]}, price, None).cost_usd is None
 
 
 def test_a_dated_model_costs_what_its_base_name_costs_unless_it_stands_there_itself() -> None:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 import transformers
 from PIL import Image as Pillow
 
-from alignbench.backends.folder import folder_revision
-from alignbench.errors import UnknownNameError, UsageError
+from alignbench.backends.decoding import end_tokens
+from alignbench.backends.loading import DTYPES, check_source, device_of, dtype_of, loading, reference_of
+from alignbench.errors import UsageError
 from alignbench.types import ModelRef
-
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -85,8 +83,7 @@ class Vlm:
 
     def end_tokens(self) -> frozenset[int]:
         """The tokens that end a text, by the model's word as well as its tokenizer's; there may be none."""
-        told = self.model.generation_config.eos_token_id
-        return frozenset({self.tokenizer.eos_token_id, *(told if isinstance(told, list) else [told])} - {None})
+        return end_tokens(self.model, self.tokenizer)
 
     def control_tokens(self) -> frozenset[str]:
         """Texts that the tokenizer would take for a command rather than for text."""
@@ -145,47 +142,26 @@ def load_vlm(
     Raises:
         UsageError: No such model, one of another kind, one without safetensors weights, or a bound below 1.
     """
-    folder = Path(source)
-    _check_source(source, revision)
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    logs: Any = transformers.utils.logging
-    logs.disable_progress_bar()
-    try:
+    check_source(source, revision)
+    device = device_of(device)
+    with loading(source, "vision-language model"):
         model, front, dtype = _load(source, revision, dtype)
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        raise UsageError(f"{source} cannot be loaded as a vision-language model: {error}") from error
     if max_pixels is not None:
         _bound(front, max_pixels)
     front.tokenizer.padding_side = "left"
     if front.tokenizer.pad_token_id is None:
         front.tokenizer.pad_token = front.tokenizer.eos_token
-    ref = ModelRef(source, getattr(model.config, "_commit_hash", None) or revision, family)
-    if folder.is_dir():
-        ref = replace(ref, name=folder.resolve().name, revision=folder_revision(folder))
-    return Vlm(model.eval().to(device), front, replace(ref, name=name or ref.name), dtype, device, max_pixels)
-
-
-def _check_source(source: str, revision: str | None) -> None:
-    if Path(source).is_dir():
-        if revision is not None:
-            raise UsageError(f"the folder {source} has no revisions; leave out @{revision}")
-    elif source.count("/") != 1 or source.startswith((".", "/", "~")):
-        raise UsageError(f"there is no model folder {source}; give one that save_pretrained wrote, or ORG/NAME")
+    ref = reference_of(source, revision, model.config, name=name, family=family)
+    return Vlm(model.eval().to(device), front, ref, dtype, device, max_pixels)
 
 
 def _load(source: str, revision: str | None, dtype: str | None) -> tuple[Any, Any, str]:
     """The model, its front end and its dtype; the class of both is the one its configuration names."""
     find: Any = transformers
     config = find.AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
-    dtype = _check_dtype(dtype or ("bfloat16" if config.dtype == torch.bfloat16 else "float32"))
+    dtype = dtype_of(dtype, config)
     front = find.AutoProcessor.from_pretrained(source, revision=revision, trust_remote_code=False)
     model = find.AutoModelForImageTextToText.from_pretrained(
         source, revision=revision, trust_remote_code=False, use_safetensors=True, dtype=DTYPES[dtype]
     )
     return model, front, dtype
-
-
-def _check_dtype(dtype: str) -> str:
-    if dtype not in DTYPES:
-        raise UnknownNameError.of("dtype", dtype, DTYPES, "mend the option dtype")
-    return dtype

@@ -1,4 +1,4 @@
-"""A chat completion as an endpoint answers it, read with nothing taken for granted."""
+"""The first token of each answer in a chat completion, which is what the mode logprob reads."""
 
 from __future__ import annotations
 
@@ -6,39 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from alignbench.backends.api import completion
 from judges.api.first_token import Token
 
 _NEVER = -9999.0
 """What the protocol writes for the logarithm of nothing; JSON has no infinity."""
 
 
-class NoCompletionError(ValueError):
-    """What the endpoint answered is no chat completion."""
-
-
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(completion.Choice):
     """One answer.
 
     `listed` are the likeliest first tokens, null where the endpoint gives no such list; `drawn` is the first token
     itself where it is not among them.
     """
 
-    text: str
-    refusal: str | None = None
-    finish_reason: str | None = None
     listed: tuple[Token, ...] | None = None
     drawn: Token | None = None
-
-    @property
-    def refused(self) -> bool:
-        """Whether the model, or a filter of the provider, declined to answer."""
-        return bool(self.refusal) or self.finish_reason == "content_filter"
-
-    @property
-    def cut_off(self) -> bool:
-        """Whether the answer ended at the limit of tokens."""
-        return self.finish_reason == "length"
 
 
 def choices_of(body: Mapping[str, Any]) -> list[Choice]:
@@ -47,28 +31,12 @@ def choices_of(body: Mapping[str, Any]) -> list[Choice]:
     Raises:
         NoCompletionError: It is something else; the message says what.
     """
-    choices = body.get("choices")
-    if not isinstance(choices, list) or not choices:
-        error = body.get("error")
-        said = error.get("message") if isinstance(error, Mapping) else error
-        raise NoCompletionError(f"an error with HTTP 200: {said}" if said else "it has no choices")
-    return [_choice(each) for each in choices]
+    return [_with_first_token(each) for each in completion.choices_of(body)]
 
 
-def origin_of(body: Mapping[str, Any]) -> dict[str, str]:
-    """What the endpoint says of the model that answered: `model` and `system_fingerprint`, where it says so."""
-    return {name: body[name] for name in ("model", "system_fingerprint") if isinstance(body.get(name), str)}
-
-
-def _choice(said: Any) -> Choice:
-    message = said.get("message") if isinstance(said, Mapping) else None
-    if not isinstance(message, Mapping):
-        raise NoCompletionError("a choice has no message")
-    text, refusal, finish_reason = message.get("content"), message.get("refusal"), said.get("finish_reason")
-    for name, value in (("content", text), ("refusal", refusal), ("finish_reason", finish_reason)):
-        if not (value is None or isinstance(value, str)):
-            raise NoCompletionError(f"the {name} of a choice is not text")
-    return Choice(text or "", refusal, finish_reason, *_first_token(said.get("logprobs")))
+def _with_first_token(choice: completion.Choice) -> Choice:
+    listed, drawn = _first_token(choice.logprobs)
+    return Choice(choice.text, choice.refusal, choice.finish_reason, listed, drawn)
 
 
 def _first_token(logprobs: Any) -> tuple[tuple[Token, ...] | None, Token | None]:

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from alignbench.backends.api.image_tokens import image_tokens, rule_source
+from alignbench.backends.api.picture import Picture
 from alignbench.backends.api.prices import FREE, Price, PriceTable
 from alignbench.errors import ImageError
 from alignbench.types import Estimate, Query
-from judges.api.picture import Picture
 from judges.api.settings import Question, Settings
 
 _BYTES_PER_TOKEN = 4

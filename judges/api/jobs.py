@@ -13,12 +13,12 @@ from typing import Any
 from alignbench.backends.api.batches import Batches
 from alignbench.backends.api.budget import Budget
 from alignbench.backends.api.connection import Reply
+from alignbench.backends.api.costs import most_usd
 from alignbench.backends.api.failure import RequestFailed
+from alignbench.backends.api.picture import Picture
 from alignbench.backends.api.prices import Price
 from alignbench.errors import BudgetError, ImageError, UsageError
 from alignbench.types import Answer, Query, Status, Usage, Verdict
-from judges.api.costs import most_usd
-from judges.api.picture import Picture
 from judges.api.requests import Dialect, request
 from judges.api.settings import Question, Settings
 from judges.api.verdicts import verdicts_of
@@ -135,7 +135,8 @@ class _Call:
         draws = body.get("n", 1)
         count = self._settings.draws // draws
         ids = [f"{digest}-{self._answered[digest] + draw}" for draw in range(count)]
-        expected = most_usd(self._price, picture, self._settings.detail, question, draws * body[self._dialect.limit])
+        most_tokens = draws * body[self._dialect.limit]
+        expected = most_usd(self._price, question.text, most_tokens, picture, self._settings.detail)
         self._reserve([id_ for id_ in ids if not self._batches.holds(id_)], expected)
         self._asked[digest] = _Asked([(number, question)], ids)
         for custom_id in ids:

@@ -11,18 +11,19 @@ from typing import Any, Self
 
 from alignbench.backends.api.budget import Budget
 from alignbench.backends.api.connection import Connection, Reply
+from alignbench.backends.api.costs import most_usd
 from alignbench.backends.api.failure import RequestFailed
 from alignbench.backends.api.fan_out import FanOut, in_any_order
+from alignbench.backends.api.options import check_pace
+from alignbench.backends.api.picture import Picture
 from alignbench.backends.api.prices import PriceTable
 from alignbench.errors import ImageError, UsageError
 from alignbench.types import Answer, Query, Status, Verdict
-from judges.api.costs import most_usd
 from judges.api.estimate import ApiEstimator
 from judges.api.jobs import Jobs
-from judges.api.picture import Picture
 from judges.api.probe import probe
 from judges.api.requests import request
-from judges.api.settings import Question, Settings, check_number
+from judges.api.settings import Question, Settings
 from judges.api.verdicts import verdicts_of
 
 
@@ -140,7 +141,7 @@ class ApiJudge:
         Raises:
             UsageError: Options that make no sense, or an endpoint that cannot do what they ask for.
         """
-        _check_pace(in_flight, timeout, retries)
+        check_pace(in_flight, timeout, retries)
         settings = Settings.of(
             model,
             revision=revision,
@@ -176,7 +177,7 @@ class ApiJudge:
         **options: Any,
     ) -> ApiEstimator:
         """What judging would cost; the options are those of `from_reference`, and nothing is asked."""
-        _check_pace(in_flight, timeout, retries)
+        check_pace(in_flight, timeout, retries)
         table = PriceTable.read(Path(prices) if prices else None)
         return ApiEstimator(Settings.of(model, **options), table, batch=batch)
 
@@ -248,7 +249,7 @@ class ApiJudge:
         body = request(self._settings, self.probe.dialect, question, picture)
         draws = body.get("n", 1)
         most_tokens = draws * body[self.probe.limit]
-        expected = most_usd(self._price, picture, self._settings.detail, question, most_tokens)
+        expected = most_usd(self._price, question.text, most_tokens, picture, self._settings.detail)
         count = self._settings.draws // draws
         alone = min(count, 1) if first else 0
         replies = [await self._complete(body, expected) for _ in range(alone)]
@@ -262,9 +263,3 @@ class ApiJudge:
             return await self._connection.complete(body, expected)
         except RequestFailed as failed:
             return failed
-
-
-def _check_pace(in_flight: int, timeout: float, retries: int) -> None:
-    check_number("in_flight", in_flight, 1, whole=True)
-    check_number("timeout", timeout, 0.001)
-    check_number("retries", retries, 0, whole=True)

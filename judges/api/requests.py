@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from judges.api.picture import Picture
+from alignbench.backends.api.picture import Picture
 from judges.api.settings import Question, Settings
 
 

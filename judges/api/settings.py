@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 from alignbench.backends.api.endpoint import Endpoint
+from alignbench.backends.api.options import DETAILS, EFFORTS, check_name, check_number
 from alignbench.errors import UnknownNameError, UsageError
 from alignbench.types import Context, JudgeSpec, ModelRef, Query
 from judges.api.modes import MODES, TOP_LOGPROBS, Mode
 from judges.prompt import Prompt, shipped
 
 CONTEXTS = ("sentence", "caption")
-DETAILS = ("auto", "low", "high", "original")
-EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 CACHES = ("auto", "explicit", "none")
 _REASONING_TOKENS = 8192
 """Room for a model that is asked to reason, because its reasoning counts as output."""
@@ -110,7 +107,9 @@ class Settings:
         """
         chosen, instead = _modes(mode, fallback)
         context = _context(chosen, context)
-        _check_names(detail, reasoning_effort, cache)
+        check_name("detail", detail, DETAILS)
+        check_name("reasoning_effort", reasoning_effort, EFFORTS)
+        check_name("cache", cache, CACHES)
         check_number("samples", samples, 1, 128, whole=True)
         if temperature is not None:
             check_number("temperature", temperature, 0, 2)
@@ -264,23 +263,3 @@ def _prompt(mode: Mode, context: str, path: str | None) -> Prompt:
     if path is None:
         return shipped(mode.answer, context)
     return Prompt.read(Path(path), "list" if mode.answer == "list" else context)
-
-
-def _check_names(detail: str | None, reasoning_effort: str | None, cache: str) -> None:
-    named: Mapping[str, tuple[str | None, Iterable[str]]] = {
-        "detail": (detail, DETAILS),
-        "reasoning_effort": (reasoning_effort, EFFORTS),
-        "cache": (cache, CACHES),
-    }
-    for option, (given, known) in named.items():
-        if given is not None and given not in known:
-            raise UnknownNameError.of(option, str(given), known, f"mend the option {option}")
-
-
-def check_number(option: str, given: object, least: float, most: float = math.inf, *, whole: bool = False) -> None:
-    """Raise UsageError where an option's value is no number from `least` to `most`, or not a whole one."""
-    number = isinstance(given, int if whole else (int, float)) and not isinstance(given, bool)
-    if not number or not least <= given <= most:  # type: ignore[operator]
-        kind = "a whole number" if whole else "a number"
-        allowed = f"{kind} from {least:g} up" if most == math.inf else f"{kind} from {least:g} to {most:g}"
-        raise UsageError(f"{option} is {given!r}, but must be {allowed}; mend the option {option}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from alignbench.backends.api.completion import NoCompletionError, origin_of
 from alignbench.backends.api.connection import Reply
 from alignbench.backends.api.failure import RequestFailed
 from alignbench.types import Status, Usage, Verdict
-from judges.api.completion import NoCompletionError, choices_of, origin_of
+from judges.api.completion import choices_of
 from judges.api.settings import Question, Settings
 
 

@@ -1,4 +1,4 @@
-"""Asks an OpenAI-compatible endpoint for chat completions: bounded retries, adaptive pace, a budget, hidden keys."""
+"""Asks an OpenAI-compatible endpoint: bounded retries, adaptive pace, a budget, hidden keys."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from alignbench.backends.api.endpoint import Endpoint
 from alignbench.backends.api.failure import Fault, Meaning, RequestFailed, fault_of, read_answer
 from alignbench.backends.api.pace import Backoff, Health, Pace
 from alignbench.backends.api.prices import Price
-from alignbench.backends.api.usage import usage_of
+from alignbench.backends.api.service import CHAT, Service
 from alignbench.errors import AlignbenchError, BudgetError, MissingDependencyError, RunError
 from alignbench.types import Status, Usage
 
@@ -29,7 +29,7 @@ _BACKOFF = Backoff()
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A chat completion as JSON values, what it cost, and how often it was asked for."""
+    """An answer as JSON values, what it cost, and how often it was asked for."""
 
     body: Mapping[str, Any]
     usage: Usage
@@ -48,9 +48,10 @@ class Connection:
         in_flight: The most requests on their way at one moment.
         retries: How often a request is sent again at most.
         backoff: How long to wait before that.
+        service: What is asked for; by default chat completions.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each argument is one thing to decide about a connection
         self,
         endpoint: Endpoint,
         *,
@@ -61,6 +62,7 @@ class Connection:
         in_flight: int = 64,
         retries: int = 8,
         backoff: Backoff = _BACKOFF,
+        service: Service = CHAT,
     ) -> None:
         self.endpoint = endpoint
         self.model = model
@@ -70,13 +72,14 @@ class Connection:
         self._timeout = timeout
         self._retries = retries
         self._backoff = backoff
+        self._service = service
         self._health = Health(in_flight)
         self._ill: RunError | None = None
         self._short_of_money: list[asyncio.Future[None]] = []
         self._opened: tuple[asyncio.AbstractEventLoop, openai.AsyncOpenAI] | None = None
 
     async def complete(self, body: Mapping[str, Any], expected_usd: float | None = None) -> Reply:
-        """Ask for one chat completion, again where that helps.
+        """Ask for one answer, again where that helps.
 
         Args:
             body: The request without its model, as JSON values.
@@ -92,7 +95,7 @@ class Connection:
         return await self._ask(body, expected_usd, self._retries)
 
     def ask_once(self, body: Mapping[str, Any]) -> Reply | RequestFailed:
-        """Ask for one chat completion and wait for it; errors that would end a run are raised as in `complete`."""
+        """Ask for one answer and wait for it; errors that would end a run are raised as in `complete`."""
         with ThreadPoolExecutor(1) as thread:  # the caller may be in an event loop of its own
             return thread.submit(asyncio.run, self._ask_alone(body)).result()
 
@@ -159,7 +162,7 @@ class Connection:
             if isinstance(outcome, Fault):
                 spent = None if outcome.billed else 0.0
                 return outcome
-            usage = usage_of(outcome, self.price, seconds=time.monotonic() - began)
+            usage = self._service.usage_of(outcome, self.price, time.monotonic() - began)
             spent = usage.cost_usd
             return Reply(outcome, usage, attempt)
         finally:
@@ -189,13 +192,13 @@ class Connection:
     async def _send(self, client: openai.AsyncOpenAI, content: bytes) -> dict[str, Any] | Fault:
         try:
             async with asyncio.timeout(self._timeout):
-                response = await client.post("/chat/completions", cast_to=httpx2.Response, content=content)
+                response = await client.post(self._service.path, cast_to=httpx2.Response, content=content)
         except (openai.APIError, TimeoutError) as error:
             fault = fault_of(error, self.endpoint, self.model, self._timeout)
             if fault is None:
                 raise
             return fault
-        return read_answer(response.text, response.headers, self.endpoint, self.model)
+        return read_answer(response.text, response.headers, self.endpoint, self.model, self._service)
 
     def _diagnosis(self, retried: bool, fault: Fault | None) -> RunError | None:
         """Note how a request ended; what ends the run, where too many ended badly. A refusal is no bad end."""

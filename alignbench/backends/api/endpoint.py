@@ -64,6 +64,11 @@ class Endpoint:
         return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
     @property
+    def has_login(self) -> bool:
+        """Whether the address holds a user name or a password."""
+        return self._login is not None
+
+    @property
     def _login(self) -> str | None:
         """`user:password` of the address."""
         parts = self._parts
@@ -78,7 +83,7 @@ class Endpoint:
         return {} if login is None else {"Authorization": f"Basic {_encoded(login)}"}
 
     def key(self) -> str:
-        """The key; `none` for a server that the user named and that may need none.
+        """The key; `none` for a server that the user named, or that is told a password, and that may need none.
 
         Raises:
             UsageError: The variable is not set, and the server is OpenAI's own.
@@ -86,7 +91,7 @@ class Endpoint:
         key = os.environ.get(self.key_env, "").strip()
         if key:
             return key
-        if self.base_url is None:
+        if self.base_url is None and self._login is None:
             raise UsageError(
                 f"the environment variable {self.key_env}, which holds the key to {self.host}, is not set; "
                 f"run `export {self.key_env}=...`, or give the --base-url of a server that needs none"

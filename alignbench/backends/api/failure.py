@@ -14,7 +14,9 @@ from typing import Any
 
 import openai
 
+from alignbench.backends.api.characters import mended
 from alignbench.backends.api.endpoint import Endpoint
+from alignbench.backends.api.service import CHAT, Service
 from alignbench.errors import AlignbenchError, RunError, UsageError
 from alignbench.types import Status
 
@@ -32,7 +34,13 @@ _EXHAUSTED = frozenset(
     }
 )
 _REFUSALS = frozenset(
-    {"content_filter", "content_policy_violation", "moderation_blocked", "responsibleaipolicyviolation"}
+    {
+        "content_filter",
+        "contentfilter",
+        "content_policy_violation",
+        "moderation_blocked",
+        "responsibleaipolicyviolation",
+    }
 )
 
 
@@ -101,18 +109,20 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__ or cause.__context__
 
 
-def read_answer(text: str, headers: Mapping[str, str], endpoint: Endpoint, model: str) -> dict[str, Any] | Fault:
+def read_answer(
+    text: str, headers: Mapping[str, str], endpoint: Endpoint, model: str, service: Service = CHAT
+) -> dict[str, Any] | Fault:
     """The JSON object that an HTTP 200 holds; some gateways put their errors there too."""
     try:
-        body = json.loads(endpoint.redact(text))
-    except ValueError:
+        body = service.parse(text, endpoint)
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
         kind = headers.get("content-type", "no content type")
         reason = f"{endpoint.host} answered with {kind}, not with a JSON object: {_excerpt(text, endpoint)}"
         return Fault(Meaning.AGAIN, reason, billed=True)
     error = body.get("error")
-    if error and "choices" not in body:
+    if error and service.answers not in body:
         code = error.get("code") if isinstance(error, dict) else None
         return _refused(code if isinstance(code, int) and code >= 400 else 500, headers, text, endpoint, model)
     return body
@@ -126,7 +136,7 @@ def _refused(code: int, headers: Mapping[str, str], text: str, endpoint: Endpoin
     if code == 402 or said.codes & _EXHAUSTED:
         return Fault(Meaning.END, reason, error=_exhausted(reason))
     if said.codes & _REFUSALS or (code == 403 and said.flagged):
-        return Fault(Meaning.HOPELESS, reason, Status.REFUSED)
+        return _declined(said, reason)
     if code in {401, 403, 404}:
         return Fault(Meaning.END, reason, error=_advice(code, reason, endpoint, model))
     if code != 429 and code not in _AGAIN and code < 500:
@@ -137,31 +147,49 @@ def _refused(code: int, headers: Mapping[str, str], text: str, endpoint: Endpoin
     return Fault(Meaning.SLOWER if code == 429 else Meaning.AGAIN, reason, wait=wait)
 
 
+def _declined(said: _Said, reason: str) -> Fault:
+    """A policy of the provider's: on what was asked, or on the answer, which then was made and withheld."""
+    if said.stage == "output":
+        # Nobody says whether that is charged for.
+        return Fault(Meaning.HOPELESS, reason, Status.UNSAFE, billed=True)
+    return Fault(Meaning.HOPELESS, reason, Status.REFUSED)
+
+
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What an error's body says: its message, its codes and types in lower case, whether it flagged the input."""
+    """What an error's body says.
+
+    Attributes:
+        message: For people.
+        codes: Its codes and types, in lower case.
+        flagged: Whether it flagged the input.
+        stage: Where a moderation blocked, `input` or `output`; null where it does not say.
+    """
 
     message: str
-    codes: frozenset[str]
-    flagged: bool
+    codes: frozenset[str] = frozenset()
+    flagged: bool = False
+    stage: str | None = None
 
     @classmethod
     def read(cls, text: str) -> _Said:
         try:
             body = json.loads(text)
-        except ValueError:
-            return cls(text, frozenset(), False)
+        except (ValueError, RecursionError):
+            return cls(text)
         if isinstance(body, list) and body:  # as Gemini's endpoint wraps it
             body = body[0]
         error = body.get("error", body) if isinstance(body, dict) else body
         if not isinstance(error, dict):
-            return cls(str(error), frozenset(), False)
+            return cls(str(error))
         metadata = error.get("metadata")
         flagged = isinstance(metadata, dict) and "flagged_input" in metadata
         inner = error.get("innererror")
         named = [error.get("code"), error.get("type"), inner.get("code") if isinstance(inner, dict) else None]
         codes = frozenset(each.lower() for each in named if isinstance(each, str))
-        return cls(str(error.get("message") or text), codes, flagged)
+        moderation = error.get("moderation_details")
+        stage = moderation.get("moderation_stage") if isinstance(moderation, dict) else None
+        return cls(str(error.get("message") or text), codes, flagged, stage if isinstance(stage, str) else None)
 
 
 def _exhausted(reason: str) -> RunError:
@@ -221,5 +249,5 @@ def _number(text: str | None) -> float | None:
 
 def _excerpt(text: str, endpoint: Endpoint) -> str:
     """One short line without a key; cut after the key is hidden, so that no part of one is left."""
-    line = " ".join(endpoint.redact(text).split())
+    line = " ".join(mended(endpoint.redact(text)).split())
     return line if len(line) <= _EXCERPT else f"{line[:_EXCERPT]}..."

@@ -14,7 +14,8 @@ from alignbench.backends.api.image_tokens import check_image_rule
 from alignbench.errors import UnknownNameError, UsageError
 
 _TOP = ("dated", "prices")
-_AMOUNTS = ("input", "output", "cached", "cache_write", "batch_cached", "batch_factor")
+_AMOUNTS = ("input", "output", "cached", "cache_write", "batch_cached", "batch_factor", "text_output", "per_image")
+_ALLOWED = {"batch_factor": "a share from 0 to 1", "per_image": "dollars an image, 0 or more"}
 _TEXTS = ("image_rule", "source")
 _FIELDS = (*_AMOUNTS, "cache_minimum", *_TEXTS, "read")
 _NEEDED = ("input", "output")
@@ -97,7 +98,7 @@ class _Reader:
         most = 1.0 if name == "batch_factor" else float("inf")
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not number or not 0 <= value <= most or value == float("inf"):
-            allowed = "a share from 0 to 1" if name == "batch_factor" else "dollars per million tokens, 0 or more"
+            allowed = _ALLOWED.get(name, "dollars per million tokens, 0 or more")
             raise self._wrong(node, f"`{name}` is {value!r}, but must be {allowed}")
         return float(value)
 

@@ -18,17 +18,19 @@ _DATE_AT_THE_END = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{8})$")
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Prices of one model in US dollars per million tokens.
+    """Prices of one model in US dollars, by the million tokens but for `per_image`.
 
     Attributes:
         input: What is sent.
-        output: What is answered.
+        output: What is answered; the tokens of an image where that is an image.
         cached: Input read from the provider's prompt cache; null where that costs what any input costs.
         cache_write: Input written to it; null likewise.
         batch_factor: What a job of the Batch API pays of all these prices.
         image_rule: How an image becomes input tokens, see `image_tokens`; null where that is not known.
         cache_minimum: The shortest prefix that the provider caches, in tokens; null where it promises no cache.
         batch_cached: `cached` within a job of the Batch API; null for the same share as all else.
+        text_output: Words that are answered beside an image; null where they cost what the image's tokens cost.
+        per_image: An image that is drawn, on top of its tokens; null where a provider charges by the token alone.
         source: Where the prices stand.
         read: The day on which somebody read them there.
     """
@@ -41,6 +43,8 @@ class Price:
     image_rule: str | None = None
     cache_minimum: int | None = None
     batch_cached: float | None = None
+    text_output: float | None = None
+    per_image: float | None = None
     source: str | None = None
     read: str | None = None
 
@@ -51,9 +55,15 @@ class Price:
         output_tokens: int,
         cached_tokens: int = 0,
         written_tokens: int = 0,
+        text_tokens: int = 0,
+        images: int = 0,
         batch: bool = False,
     ) -> float:
-        """Dollars of one request; `cached_tokens` and `written_tokens` are parts of `input_tokens`."""
+        """Dollars of one request.
+
+        `cached_tokens` and `written_tokens` are parts of `input_tokens`, and `text_tokens`, those of words beside an
+        image, a part of `output_tokens`.
+        """
         factor = self.batch_factor if batch else 1.0
         cached = factor * (self.input if self.cached is None else self.cached)
         if batch and self.batch_cached is not None:
@@ -61,7 +71,10 @@ class Price:
         written = factor * (self.input if self.cache_write is None else self.cache_write)
         plain_tokens = max(0, input_tokens - cached_tokens - written_tokens)
         total = plain_tokens * factor * self.input + cached_tokens * cached + written_tokens * written
-        return (total + output_tokens * factor * self.output) / _MILLION
+        text_tokens = min(text_tokens, output_tokens)
+        words = factor * (self.output if self.text_output is None else self.text_output)
+        total += (output_tokens - text_tokens) * factor * self.output + text_tokens * words
+        return total / _MILLION + images * factor * (self.per_image or 0.0)
 
 
 FREE = Price(input=0.0, output=0.0, source="a server on this machine, which charges nothing")

@@ -1,4 +1,4 @@
-"""What a chat completion says it took, and what that costs."""
+"""What an answer says it took, and what that costs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import Any
 from alignbench.backends.api.prices import Price
 from alignbench.types import Usage
 
+_MOST = 2**53
+"""More is no count, and from somewhere on no number to multiply with."""
 
-def usage_of(body: Mapping[str, Any], price: Price | None, *, seconds: float | None, batch: bool = False) -> Usage:
+
+def usage_of(body: Mapping[str, Any], price: Price | None, seconds: float | None, *, batch: bool = False) -> Usage:
     """The usage in a chat completion's body, with nothing taken for granted; null for what it does not say.
 
     Args:
@@ -34,9 +37,29 @@ def usage_of(body: Mapping[str, Any], price: Price | None, *, seconds: float | N
     return Usage(read, answered, seconds, cost, cached)
 
 
+def image_usage_of(body: Mapping[str, Any], price: Price | None, seconds: float | None) -> Usage:
+    """The usage in an answer with images, likewise.
+
+    A provider that charges by the image may say nothing of tokens.
+    """
+    usage = _mapping(body.get("usage"))
+    read, answered = _count(usage.get("input_tokens")), _count(usage.get("output_tokens"))
+    words = _count(_mapping(usage.get("output_tokens_details")).get("text_tokens")) or 0
+    drawn = body.get("data")
+    cost = None
+    if price is not None and (price.per_image is not None or None not in (read, answered)):
+        cost = price.cost(
+            input_tokens=read or 0,
+            output_tokens=answered or 0,
+            text_tokens=words,
+            images=len(drawn) if isinstance(drawn, list) else 0,
+        )
+    return Usage(read, answered, seconds, cost)
+
+
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST else None

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from alignbench.backends.api.image_tokens import image_tokens
+from alignbench.backends.api.picture import Picture
 from alignbench.backends.api.prices import Price
-from judges.api.picture import Picture
-from judges.api.settings import Question
 
 _BYTES_PER_TOKEN = 3
 """English has four or five; three leaves room for other scripts."""
@@ -16,15 +15,19 @@ _FINEST_PATCH = 14
 
 
 def most_usd(
-    price: Price | None, picture: Picture, detail: str | None, question: Question, output_tokens: int
+    price: Price | None, text: str, output_tokens: int, picture: Picture | None = None, detail: str | None = None
 ) -> float | None:
     """An upper bound on the dollars of one request for so many tokens; None where the price is not known."""
     if price is None:
         return None
-    text = len(question.text.encode()) // _BYTES_PER_TOKEN + _FRAME_TOKENS
-    tokens = text + _image_tokens(price, picture, detail)
+    tokens = most_tokens(text) + (_image_tokens(price, picture, detail) if picture else 0)
     written = tokens if price.cache_write is not None and price.cache_write > price.input else 0
     return price.cost(input_tokens=tokens, output_tokens=output_tokens, written_tokens=written)
+
+
+def most_tokens(text: str) -> int:
+    """An upper bound on the input tokens of a request with this text."""
+    return len(text.encode()) // _BYTES_PER_TOKEN + _FRAME_TOKENS
 
 
 def _image_tokens(price: Price, picture: Picture, detail: str | None) -> int:
