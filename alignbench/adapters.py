@@ -18,6 +18,7 @@ class Role(StrEnum):
     JUDGES = "judges"
     CAPTIONERS = "captioners"
     IMAGE_MODELS = "image-models"
+    TEXT_MODELS = "text-models"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,12 @@ KINDS: Mapping[Role, Mapping[str, Kind]] = {
             "captions by a vision-language model, loaded by transformers",
             "vlm",
         ),
+        "api": Kind(
+            "generation.api:ApiCaptioner",
+            "MODEL",
+            "captions by a vision-language model behind any endpoint that speaks OpenAI's protocol",
+            "api",
+        ),
         "scenes": Kind(
             "generation.scenes.writer:ScenesWriter",
             "template",
@@ -90,10 +97,36 @@ KINDS: Mapping[Role, Mapping[str, Kind]] = {
         ),
     },
     Role.IMAGE_MODELS: {
+        "diffusers": Kind(
+            "generation.diffusion:DiffusersModel",
+            "PATH_OR_ID[@REVISION]",
+            "a text-to-image model, loaded by diffusers",
+            "t2i",
+        ),
+        "api": Kind(
+            "generation.api:ApiImageModel",
+            "MODEL",
+            "an image model behind any endpoint that speaks OpenAI's images protocol",
+            "api",
+        ),
         "scenes": Kind(
             "generation.scenes.painters:SloppyPainter",
             "painter-a or painter-b",
             "renderers of the offline world that violate their prompt",
+        ),
+    },
+    Role.TEXT_MODELS: {
+        "local_llm": Kind(
+            "generation.text_model:LocalTextModel",
+            "PATH_OR_ID[@REVISION]",
+            "texts by a language model, loaded by transformers",
+            "vlm",
+        ),
+        "api": Kind(
+            "generation.api:ApiTextModel",
+            "MODEL",
+            "texts by a language model behind any endpoint that speaks OpenAI's protocol",
+            "api",
         ),
     },
 }
@@ -126,4 +159,5 @@ NAMED: Mapping[Role, Mapping[str, Named]] = {
         "scenes-painter-a": Named(Reference("scenes", "painter-a"), "violates one prompt sentence in ten"),
         "scenes-painter-b": Named(Reference("scenes", "painter-b"), "violates one prompt sentence in three"),
     },
+    Role.TEXT_MODELS: {},
 }

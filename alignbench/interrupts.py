@@ -1,4 +1,4 @@
-"""Lets a judge bring home what it has in flight when the user presses Ctrl-C."""
+"""Lets a judge or a producer bring home what it has in flight when the user presses Ctrl-C."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import signal
 import threading
 from collections.abc import Iterator
 
-from alignbench.types import Judge, Stoppable
+from alignbench.types import Stoppable
 
 _LOG = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def first_interrupt_stops(judge: Judge) -> Iterator[None]:
-    """Let the first Ctrl-C in the block call `stop` of a `Stoppable` judge; the second interrupts at once.
+def first_interrupt_stops(judge: object) -> Iterator[None]:
+    """Let the first Ctrl-C in the block call `stop` of a `Stoppable` judge or producer; the second interrupts at once.
 
-    Any other judge is interrupted at once, and so is every judge outside the main thread, where there are no signals.
+    Any other is interrupted at once, and so is every one outside the main thread, where there are no signals.
 
     Raises:
         KeyboardInterrupt: There was a Ctrl-C, also where the judge came to its end before it could stop.

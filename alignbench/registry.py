@@ -1,4 +1,4 @@
-"""Builds judges, captioners and image models from the names that users give them."""
+"""Builds judges, captioners, image models and text models from the names that users give them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from alignbench.adapters import KINDS, NAMED, Kind, Role
 from alignbench.errors import MissingDependencyError, UnknownNameError, UsageError
 from alignbench.references import Reference, is_spec_file, parse_reference, read_spec_file
-from alignbench.types import Captioner, Estimator, ImageModel, Judge
+from alignbench.types import Captioner, Estimator, ImageModel, Judge, TextModel
 
 if TYPE_CHECKING:
     from alignbench.published import PublishedJudge
@@ -100,8 +100,22 @@ def build_image_model(reference: str, **options: Any) -> ImageModel:
     return cast("ImageModel", _build(Role.IMAGE_MODELS, reference, options))
 
 
+def build_text_model(reference: str, **options: Any) -> TextModel:
+    """Build a text model; arguments and errors as in `build_judge`."""
+    return cast("TextModel", _build(Role.TEXT_MODELS, reference, options))
+
+
+def check_model(role: Role, reference: str, **options: Any) -> None:
+    """Raise what building a captioner, an image model or a text model would raise before it loads a model.
+
+    The adapter is imported. Errors as in `build_judge`.
+    """
+    found = _resolve(role, reference)
+    _wanted(_adapter(role, found.kind), found, options)
+
+
 def names(role: str) -> list[Listed]:
-    """What is registered under `judges`, `captioners` or `image-models`: names first, then kinds; nothing is imported.
+    """What is registered under a role, such as `judges`: names first, then kinds; nothing is imported.
 
     Raises:
         UnknownNameError: There is no such role.

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from alignbench import schema
 from alignbench.atomic import write_atomically as write_atomically
-from alignbench.decode import decode
+from alignbench.decode import MAX_PIXELS, measure
 from alignbench.errors import DatasetError
 from alignbench.header import AGAIN, GIVE, HEADER, HEADER_FIELDS
 from alignbench.header import read_header as read_header
@@ -40,15 +40,16 @@ def image_of(
     licence: str | None = None,
     url: str | None = None,
     provenance: Mapping[str, Any] | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> Image:
     """The image of some encoded bytes, which are kept as they are.
 
     `key` is the sha256 of the bytes unless given. Width and height are those that a viewer sees, after EXIF rotation.
 
     Raises:
-        ImageError: The bytes are not an image we are willing to decode.
+        ImageError: The bytes are not an image we are willing to decode, or one of more than `max_pixels`.
     """
-    width, height = decode(encoded).size
+    width, height = measure(encoded, max_pixels=max_pixels)
     sha256 = hashlib.sha256(encoded).hexdigest()
     return Image(key or sha256, sha256, encoded, width, height, origin, source, licence, url, provenance or {})
 

@@ -1,4 +1,4 @@
-"""The nouns of alignbench: what is stored, what a judge is shown, what it answers, and the three adapter protocols.
+"""The nouns of alignbench: what is stored, what a judge is shown, what it answers, and the four adapter protocols.
 
 Every offset counts Unicode code points and every range is half-open. Scores are higher for better aligned, always; the
 suspicion of a mark alone is higher for what is more surely wrong.
@@ -63,6 +63,8 @@ class Status(StrEnum):
     EMPTY = "empty"
     RUN_ON = "run_on"
     REFUSED = "refused"
+    UNSAFE = "unsafe"
+    FILTERED = "filtered"
     NOT_FINITE = "not_finite"
     FAILED = "failed"
 
@@ -334,7 +336,7 @@ class Situated(Protocol):
 
 @runtime_checkable
 class Billed(Protocol):
-    """A judge whose answers cost money: an answer of it is on the disk before the run takes the next."""
+    """A judge or a producer whose answers cost money: an answer is on the disk before the next one is taken."""
 
     @property
     def spent_usd(self) -> float:
@@ -344,7 +346,7 @@ class Billed(Protocol):
     def limit_cost(self, usd: float) -> None:
         """Ask nothing that could bring `spent_usd` above `usd`.
 
-        Where that stops it, `judge` yields what is in flight and then raises `BudgetError`.
+        Where that stops it, the iterator of answers yields what is in flight and then raises `BudgetError`.
 
         Raises:
             UsageError: What an answer costs is not known.
@@ -354,10 +356,10 @@ class Billed(Protocol):
 
 @runtime_checkable
 class Stoppable(Protocol):
-    """A judge that has several answers in flight."""
+    """A judge or a producer that has several answers in flight."""
 
     def stop(self) -> None:
-        """Ask no more: `judge` yields what is in flight, then raises KeyboardInterrupt. May be called in any thread."""
+        """Ask no more: what is in flight is yielded, then KeyboardInterrupt raised. May be called in any thread."""
         ...
 
 
@@ -439,5 +441,37 @@ class ImageModel(Protocol):
         ...
 
     def produce(self, tasks: Iterable[ImageTask]) -> Iterator[Produced]:
+        """Answer every task once, in any order. The result of a task depends on the task alone, never on its batch."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TextTask:
+    """One text to write: `number` comes back with the result."""
+
+    number: int
+    prompt: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a text model wrote for one task; null when `status` is not `ok`."""
+
+    number: int
+    text: str | None = None
+    status: Status = Status.OK
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+class TextModel(Protocol):
+    """Writes texts without looking at an image: prompts, changed captions. Loading happens in the constructor."""
+
+    @property
+    def model(self) -> ModelRef:
+        """What goes into the provenance of a text."""
+        ...
+
+    def write(self, tasks: Iterable[TextTask]) -> Iterator[Written]:
         """Answer every task once, in any order. The result of a task depends on the task alone, never on its batch."""
         ...

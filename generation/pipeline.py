@@ -1,93 +1,143 @@
-"""Makes the dataset that a recipe describes: plan, produce, split, label, store."""
+"""Makes the dataset that a recipe describes: plan, produce, split, filter, label, store."""
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from alignbench.atomic import storage_errors, swap_folder
-from alignbench.errors import RunError, UsageError
-from alignbench.store import Dataset
-from alignbench.types import Status
-from generation.assemble import FAILURES_FILE, Assembly
-from generation.inputs import gather
+from alignbench.errors import BudgetError, UsageError
+from alignbench.run import check_request
+from generation.assemble import Assembly
+from generation.inputs import Folders, gather
 from generation.journal import Journal
-from generation.plan import Row, plan
-from generation.produce import Production, Told
+from generation.plan import Row, of_shard, plan
+from generation.produce import Production, release, standing
+from generation.progress import Told
+from generation.purse import Purse
 from generation.recipe import Recipe
-from generation.recipe_file import read_recipe
+from generation.recipe_file import find_recipe, read_recipe
+from generation.summary import GenerateSummary as GenerateSummary
+from generation.summary import can_retry, of_dataset, of_work
 from generation.work import RECIPE_FILE, Work
 
 
-@dataclass(frozen=True, slots=True)
-class GenerateSummary:
-    """What a call to `generate` did, and what stands in the dataset now.
-
-    Attributes:
-        path: The dataset's folder.
-        digest: The dataset's digest.
-        counts: Its counts, as dataset.json has them.
-        made: Rows that this call made; the others were there before.
-        failures: For each producer with rows that could not be made, how many have which status.
-    """
-
-    path: Path
-    digest: str
-    counts: Mapping[str, int]
-    made: int
-    failures: Mapping[str, Mapping[str, int]]
-
-
 def generate(
-    recipe_path: Path,
+    recipe_path: Path | str,
     out: Path,
     *,
     seed: int | None = None,
+    images: Path | None = None,
+    shard: tuple[int, int] = (0, 1),
     progress: Told | None = None,
     retry_failed: bool = False,
+    max_cost: float | None = None,
 ) -> GenerateSummary:
     """Make the dataset `out`; what was cut short goes on where it stopped.
 
-    The same recipe, seed and library versions give the same bytes, however often the work was interrupted. While it is
-    under way everything is in `OUT.partial`, which stays as long as rows are missing that can be tried again.
+    The same recipe, seed and library versions give the same bytes, however often the work was interrupted and into how
+    many shards it was divided. While it is under way everything is in `OUT.partial`, which stays as long as rows are
+    missing that can be tried again. Several processes, also on several machines with one file system, can make a shard
+    each; who finishes last puts the dataset together.
 
     Args:
-        recipe_path: A recipe in YAML.
+        recipe_path: A recipe in YAML, or the name of one of ours.
         out: Folder to write; nothing is done where it holds this very dataset already.
         seed: In place of the recipe's own.
-        progress: Called after each row.
+        images: A folder of images in place of the recipe's image source.
+        shard: (i, n): this call makes the rows of every n-th cluster, from the i-th on, 0-based.
+        progress: Called as inputs are gathered and rows are made.
         retry_failed: Make rows again that came to nothing.
+        max_cost: What this call may spend, in US dollars; it stops before. Of no account where nothing costs money.
 
     Raises:
         RecipeError: The recipe breaks a rule, asks for more than its source has, or is not the one that was begun with.
-        UsageError: `out` is something else, or a model has no such name or option.
+        UsageError: `out` is something else, a model has no such name or option, or a shard or cost makes no sense.
         RunError: Another process is at it, a model changed meanwhile, or no row could be made.
         StorageError: The disk refused; what was made before is kept.
     """
-    recipe, out = read_recipe(recipe_path, seed=seed), out.absolute()
-    work, made = Work.beside(out), 0
-    if not _is_made(out, recipe) or (retry_failed and _failures(out)):
-        made = _make(recipe, out, work, progress, retry_failed=retry_failed)
-    failures = _failures(out)
-    if not failures:
-        work.remove()
-    dataset = Dataset.open(out)
-    return GenerateSummary(out, dataset.digest, dataset.counts, made, failures)
+    check_request(shard, None, max_cost)
+    recipe, work = read_recipe(recipe_path, seed=seed, images=images), Work.beside(out.absolute())
+    if _is_done(work, recipe, retry_failed=retry_failed):
+        return of_dataset(work.out, 0, None)
+    folder = find_recipe(recipe_path).absolute().parent
+    folders = Folders(folder, folder if images is None else Path.cwd())
+    return _Session(recipe, folders, work, shard, progress, Purse(max_cost)).run(retry_failed=retry_failed)
 
 
-def _make(recipe: Recipe, out: Path, work: Work, progress: Told | None, *, retry_failed: bool) -> int:
-    work.begin(recipe)
-    with Journal(work.journal) as journal:
-        rows = plan(recipe, gather(recipe, work))
-        made = Production(rows, work, journal, progress).run(retry_failed=retry_failed)
-        _need_some(rows, work, journal)
-        Assembly(recipe, rows, work, journal).write()
-        with storage_errors(out):
-            swap_folder(work.dataset, out)
-    return made
+class _Session:
+    """One call that makes rows."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        folders: Folders,
+        work: Work,
+        shard: tuple[int, int],
+        told: Told | None,
+        purse: Purse,
+    ) -> None:
+        self._recipe, self._folders, self._work = recipe, folders, work
+        self._shard, self._told, self._purse = shard, told, purse
+
+    def run(self, *, retry_failed: bool) -> GenerateSummary:
+        self._work.begin(self._recipe)
+        # Another process may have come to the end between the look at the dataset and this.
+        if _is_done(self._work, self._recipe, retry_failed=retry_failed):
+            return of_dataset(self._work.out, 0, None)
+        with Journal(self._work.path, self._shard) as journal:
+            rows: list[Row] = []
+            production, stopped = None, None
+            try:
+                rows = self._plan()
+                production = self._production(rows, journal)
+                production.run(retry_failed=retry_failed)
+            except BudgetError as error:
+                stopped = str(error)
+            made = production.made if production else 0
+            if self._finish(rows, journal, stopped):
+                return of_dataset(self._work.out, made, self._purse.spent)
+            return of_work(self._work, rows, journal, made, self._purse.spent, stopped)
+
+    def _plan(self) -> list[Row]:
+        with self._work.alone():
+            self._work.check(self._recipe)
+            inputs = gather(self._recipe, self._work, self._folders, purse=self._purse, told=self._told)
+        release()  # sources, writers and filters may have had models of their own
+        return plan(self._recipe, inputs)
+
+    def _production(self, rows: list[Row], journal: Journal) -> Production:
+        mine = of_shard(rows, self._shard)
+        return Production(self._recipe, mine, self._work, journal, self._purse, self._told)
+
+    def _finish(self, rows: list[Row], journal: Journal, stopped: str | None) -> bool:
+        """Put the dataset together if all rows have a status, over all shards; whether it stands now."""
+        work = self._work
+        with work.alone() as there:
+            if not there:
+                return True
+            journal.refresh()
+            if stopped or None in standing(rows, journal).values():
+                return False
+            if not (work.out.exists() and work.is_assembled(journal.entries)):
+                Assembly(self._recipe, rows, work, journal, self._folders.recipe).write()
+                release()
+                with storage_errors(work.out):
+                    swap_folder(work.dataset, work.out)
+                work.note_assembled(journal.entries)
+            if not can_retry(work.out):
+                work.remove()
+        return True
+
+
+def _is_done(work: Work, recipe: Recipe, *, retry_failed: bool) -> bool:
+    """Whether the dataset stands and nothing of it is to be made again; what a kill left of the work is removed."""
+    if not _is_made(work.out, recipe) or (retry_failed and can_retry(work.out)):
+        return False
+    if not can_retry(work.out):
+        with work.alone() as there:
+            if there:
+                work.remove()
+    return True
 
 
 def _is_made(out: Path, recipe: Recipe) -> bool:
@@ -98,27 +148,4 @@ def _is_made(out: Path, recipe: Recipe) -> bool:
         return True
     raise UsageError(
         f"{out} exists already, and not from this recipe with this seed; choose another --out, or remove it"
-    )
-
-
-def _failures(out: Path) -> dict[str, dict[str, int]]:
-    path = out / FAILURES_FILE
-    if not path.is_file():
-        return {}
-    with path.open(encoding="utf-8") as lines:
-        counted = Counter((row["producer"], row["status"]) for row in map(json.loads, lines))
-    failures: dict[str, dict[str, int]] = {}
-    for (producer, status), count in sorted(counted.items()):
-        failures.setdefault(producer, {})[status] = count
-    return failures
-
-
-def _need_some(rows: list[Row], work: Work, journal: Journal) -> None:
-    if any(journal.status(row.pair_id) is Status.OK for row in rows):
-        return
-    first = journal.entry(rows[0].pair_id)
-    raise RunError(
-        f"none of the {len(rows)} rows could be made; the first one's status is {first.status}: "
-        f"{first.provenance['made'].get('reason', 'no reason given')}; mend that and retry the failed rows, "
-        f"or remove {work.path} to begin again"
     )

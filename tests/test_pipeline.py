@@ -3,165 +3,42 @@
 from __future__ import annotations
 
 import errno
-import io
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
-from PIL import Image as Pillow
 
 from alignbench import registry
-from alignbench.errors import RecipeError, RunError, StorageError, UsageError
-from alignbench.store import Dataset, image_of
-from alignbench.types import Direction, Image, Label, ModelRef, Origin, Pair, Sentence, Status
+from alignbench.errors import RecipeError, RunError, StorageError, UnknownNameError, UsageError
+from alignbench.store import Dataset
+from alignbench.types import Direction, ModelRef, Status
 from alignbench.validate import validate
-from generation import parts
-from generation.journal import Entry, Journal
 from generation.pipeline import GenerateSummary, generate
-from generation.produce import Progress
-from generation.protocols import Labelled, Prompt
-
-# A distribution of somebody else: its models are found by their entry points alone.
-ADAPTERS = '''
-import io, json
-from pathlib import Path
-from PIL import Image
-from alignbench.types import ModelRef, Produced, Status
-
-CALLS = Path(__file__).with_name("calls.jsonl")
-
-def note(model, tasks):
-    tasks = list(tasks)
-    with CALLS.open("a") as file:
-        file.writelines(json.dumps([model, task.number, task.seed]) + "\\n" for task in tasks)
-    return tasks
-
-class Words:
-    """Captions of two sentences; what goes wrong is in the model's name."""
-    def __init__(self, name, revision):
-        self.name, self.model = name, ModelRef(name, revision)
-    @classmethod
-    def from_reference(cls, model, *, revision="1"):
-        return cls(model, revision)
-    def produce(self, tasks):
-        for task in tasks if self.name == "lazy" else note(self.name, tasks)[:: -1 if self.name == "backwards" else 1]:
-            yield from self.answer(task)
-    def answer(self, task):
-        if self.name == "silent" and task.number == 1:
-            return
-        if self.name == "doubling":
-            yield Produced(task.number, caption="Once.")
-        if self.name == "wordless" and task.number == 1:
-            yield Produced(task.number, caption=" \\n")
-        elif self.name == "broken" and task.number == 2:
-            raise OverflowError("the model fell over")
-        elif self.name == "shy" and not CALLS.with_name("bold").exists() and task.number % 2 == 0:
-            yield Produced(task.number, status=Status.REFUSED, provenance={"reason": "I would\u2028rather not."})
-        else:
-            told = f"It is wide. The seed is {task.seed}."
-            yield Produced(task.number, caption=told, provenance={"bytes": len(task.image.bytes)})
-
-class Colours:
-    """Pictures of one colour, a colour a row; what goes wrong is in the model's name."""
-    def __init__(self, name):
-        self.name, self.model = name, ModelRef(name)
-    @classmethod
-    def from_reference(cls, model):
-        return cls(model)
-    def produce(self, tasks):
-        for task in note(self.name, tasks):
-            out = io.BytesIO()
-            colour = (9, 9, 9) if self.name == "grey" else (task.seed % 256, task.seed // 256 % 256, task.number)
-            Image.new("RGB", (8, 8), colour).save(out, format="PNG")
-            encoded = out.getvalue()[: 40 if self.name == "torn" and task.number else None]
-            yield Produced(task.number, image=encoded, provenance={"colour": colour})
-'''
-ENTRY_POINTS = """
-[alignbench.captioners]
-words = adapters:Words
-[alignbench.image_models]
-colours = adapters:Colours
-"""
-
-
-class Squares:
-    def images(self, count: int, seed: int) -> Iterator[Image]:
-        for number in range(min(count, 9)):
-            out = io.BytesIO()
-            Pillow.new("RGB", (4, 4), (seed % 256, number, 0)).save(out, format="PNG")
-            told = {"number": number, "domain": "squares"}
-            yield image_of(out.getvalue(), source="squares", origin=Origin.GENERATED, provenance=told)
-
-
-class Lines:
-    def prompts(self, count: int, seed: int) -> Iterator[Prompt]:
-        for number in range(min(count, 9)):
-            # Characters that end a line in Python's eyes, but not in a file of JSON lines.
-            yield Prompt(f"One colour. Number {number}.", {"number": number, "ends": "\u2028\x85\r\x1c\n"})
-
-
-class FirstIsWrong:
-    def label(self, image: Image, pair: Pair, sentences: Sequence[Sentence]) -> Labelled:
-        labels = [Label.INCORRECT] + [Label.CORRECT] * (len(sentences) - 1)
-        told = {"corrections": {"0": "It is square."}, "size": len(image.bytes or b"")}
-        return Labelled([replace(s, label=label) for s, label in zip(sentences, labels, strict=True)], told)
-
-
-Write = Callable[[str], Path]
+from generation.plan import Stage
+from generation.progress import Progress
+from generation.versions import versions, versions_for
+from tests.standins import BOTH, CAPTIONS, PICTURES, Write, calls, files_of, install, writer_in
 
 
 @pytest.fixture
 def adapters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "site"
-    (folder / "adapters-1.0.dist-info").mkdir(parents=True)
-    (folder / "adapters.py").write_text(ADAPTERS)
-    (folder / "adapters-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: adapters\nVersion: 1.0\n")
-    (folder / "adapters-1.0.dist-info" / "entry_points.txt").write_text(ENTRY_POINTS)
-    monkeypatch.syspath_prepend(folder)
-    monkeypatch.delitem(__import__("sys").modules, "adapters", raising=False)
-    monkeypatch.setattr(parts, "_build", lambda cls: cls())
-    for table, standin in (
-        (parts.IMAGE_SOURCES, Squares),
-        (parts.PROMPT_WRITERS, Lines),
-        (parts.LABELLERS, FirstIsWrong),
-    ):
-        monkeypatch.setitem(table, "standin", standin)
-    return folder
+    return install(tmp_path / "site", monkeypatch)
 
 
 @pytest.fixture
 def recipe(adapters: Path, tmp_path: Path) -> Write:
-    def write(text: str) -> Path:
-        path = tmp_path / "recipe.yaml"
-        path.write_text(f"name: small\nseed: 5\n{dedent(text)}")
-        return path
-
-    return write
-
-
-CAPTIONS = "images: {{source: standin, count: 3}}\nlabeller: standin\ncaptioners: ['words:{}']\n"
-PICTURES = "prompts: {{writer: standin, count: 3}}\nimage_models: ['colours:{}']\n"
-BOTH = CAPTIONS.format("plain") + PICTURES.format("bright")
-
-
-def files_of(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-
-
-def calls(adapters: Path) -> list[list[object]]:
-    path = adapters / "calls.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return writer_in(tmp_path)
 
 
 def test_both_directions_make_a_valid_dataset(recipe: Write, tmp_path: Path) -> None:
     summary = generate(recipe(BOTH), tmp_path / "out")
     dataset = Dataset.open(tmp_path / "out")
     assert list(validate(tmp_path / "out")) == []
-    assert summary == GenerateSummary(tmp_path / "out", dataset.digest, dataset.counts, 6, {})
+    assert summary == GenerateSummary(tmp_path / "out", dataset.digest, dataset.counts, 6, {}, rows=6, finished=6)
     assert (dataset.counts["images"], dataset.counts["pairs"], dataset.counts["sentences"]) == (6, 6, 12)
     assert (dataset.counts["incorrect"], dataset.counts["correct"]) == (6, 6)
     assert not (tmp_path / "out.partial").exists()
@@ -186,7 +63,7 @@ def test_provenance_is_enough_to_make_the_row_again(recipe: Write, adapters: Pat
     assert described.provenance["model"] == {"model": "words:plain", "options": {}}
     assert ["plain", 1, described.provenance["seed"]] in calls(adapters)
     assert drawn.provenance["written"]["number"] == 1
-    assert drawn.provenance["made"]["colour"][2] == 1
+    assert drawn.provenance["made"]["colour"][0] == drawn.provenance["seed"] % 256
 
 
 def test_ids_do_not_tell_the_producer(recipe: Write, tmp_path: Path) -> None:
@@ -271,7 +148,6 @@ def test_a_kill_while_a_dataset_is_replaced_loses_nothing(recipe: Write, adapter
         (CAPTIONS.format("wordless"), {"wordless": {Status.EMPTY: 1}}),
         (CAPTIONS.format("silent"), {"silent": {Status.FAILED: 1}}),
         (PICTURES.format("torn"), {"torn": {Status.IMAGE_UNREADABLE: 2}}),
-        (PICTURES.format("grey"), {"grey": {Status.FAILED: 2}}),
     ],
 )
 def test_what_is_no_use_is_a_status(
@@ -289,8 +165,12 @@ def test_an_answer_to_no_task_is_refused(recipe: Write, tmp_path: Path) -> None:
 
 def test_tasks_are_pulled_as_they_are_answered(recipe: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
-    generate(recipe(CAPTIONS.format("lazy")), tmp_path / "out", progress=lambda stand: seen.append(stand.finished))
-    assert seen == [1, 2, 3]
+    generate(recipe(CAPTIONS.format("lazy")), tmp_path / "out", progress=noting(seen))
+    assert seen == [0, 1, 2, 3]
+
+
+def noting(seen: list[int]) -> Callable[[Progress], None]:
+    return lambda stand: seen.append(stand.finished) if stand.unit == "rows" else None
 
 
 def test_progress_counts_rows_of_earlier_sessions(recipe: Write, tmp_path: Path) -> None:
@@ -298,7 +178,8 @@ def test_progress_counts_rows_of_earlier_sessions(recipe: Write, tmp_path: Path)
         generate(recipe(CAPTIONS.format("broken")), tmp_path / "out")
     told: list[Progress] = []
     generate(recipe(CAPTIONS.format("broken")), tmp_path / "out", progress=told.append)
-    assert [(p.finished, p.total, p.made, p.failed, p.model) for p in told] == [(3, 3, 1, 0, "words:broken")]
+    counts = [(p.finished, p.total, p.made, p.failed, p.model, p.stage) for p in told if p.unit == "rows"]
+    assert counts == [(2, 3, 0, 0, "words:broken", "captions"), (3, 3, 1, 0, "words:broken", "captions")]
 
 
 def test_nothing_made_at_all_is_an_error_that_can_be_mended(recipe: Write, adapters: Path, tmp_path: Path) -> None:
@@ -330,7 +211,7 @@ def test_a_changed_model_does_not_continue_other_rows(recipe: Write, adapters: P
         generate(recipe(CAPTIONS.format("broken")), tmp_path / "out")
     source = (adapters / "adapters.py").read_text()
     (adapters / "adapters.py").write_text(source.replace('revision="1"', 'revision="2"'))
-    del __import__("sys").modules["adapters"]
+    del sys.modules["adapters"]
     with pytest.raises(RunError, match=r"revision='2'.*earlier rows were made by .*revision='1'"):
         generate(recipe(CAPTIONS.format("broken")), tmp_path / "out")
 
@@ -358,6 +239,42 @@ def test_a_model_that_is_not_registered_is_told_before_anything_is_written(recip
     assert not (tmp_path / "out.partial").exists()
 
 
+def test_an_option_that_a_later_model_does_not_take_is_told_before_an_earlier_one_works(
+    recipe: Write, adapters: Path, tmp_path: Path
+) -> None:
+    text = CAPTIONS.format("plain") + PICTURES.format("bright").replace(
+        "'colours:bright'", "{model: 'colours:bright', options: {size: 9}}"
+    )
+    with pytest.raises(UnknownNameError, match="there is no option of colours 'size'"):
+        generate(recipe(text), tmp_path / "out")
+    assert calls(adapters) == []
+
+
+def test_a_row_says_which_versions_made_it_and_no_others(recipe: Write, tmp_path: Path) -> None:
+    text = "images: {source: scenes, count: 1}\ncaptioners: [scenes-template, 'words:plain']\n"
+    generate(recipe(text), tmp_path / "out")
+    ours, theirs = (pair.provenance["versions"] for pair in Dataset.open(tmp_path / "out").pairs())
+    assert ours.keys() == {"alignbench", "pillow"}
+    assert theirs["adapters"] == "1.0"
+    assert {"torch", "transformers", "diffusers", "openai", "open_clip_torch"} <= theirs.keys()
+    assert versions_for(Stage.CAPTIONS, "scenes-a").keys() == {
+        "accelerate",
+        "alignbench",
+        "pillow",
+        "tokenizers",
+        "torch",
+        "transformers",
+    }
+    assert "openai" in versions_for(Stage.IMAGES, "api:m") and "torch" not in versions_for(Stage.IMAGES, "api:m")
+    assert versions().items() >= {**ours, **theirs}.items()
+
+
+def test_a_mended_recipe_begins_anew_where_nothing_was_made(recipe: Write, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"set images\.count to at most 9"):
+        generate(recipe(BOTH.replace("{source: standin, count: 3}", "{source: standin, count: 10}")), tmp_path / "out")
+    assert generate(recipe(BOTH), tmp_path / "out").complete
+
+
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS])
 def test_a_disk_that_refuses_loses_nothing(
     recipe: Write, adapters: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
@@ -375,56 +292,8 @@ def test_a_disk_that_refuses_loses_nothing(
         patched.setattr(os, "write", refuse)
         with pytest.raises(StorageError, match=os.strerror(code)):
             generate(recipe(BOTH), tmp_path / "out")
-    assert (tmp_path / "out.partial" / "journal.jsonl").read_bytes() == b"".join(lines[:2])
+    assert (tmp_path / "out.partial" / "journal-0-of-1.jsonl").read_bytes() == b"".join(lines[:2])
     assert generate(recipe(BOTH), tmp_path / "out").made == 4
-
-
-def an_entry(pair_id: str, status: Status = Status.OK) -> Entry:
-    return Entry(pair_id, status, ModelRef("m"), caption="Ä \u2028 line\nbreak" if status is Status.OK else None)
-
-
-def test_a_journal_gives_back_what_it_took_and_the_last_entry_counts(tmp_path: Path) -> None:
-    with Journal(tmp_path / "j") as journal:
-        for entry in (an_entry("a", Status.FAILED), an_entry("b"), an_entry("a")):
-            journal.append(entry)
-            assert journal.entry(entry.pair_id) == entry
-    with Journal(tmp_path / "j") as journal:
-        assert [journal.status(pair_id) for pair_id in "abc"] == [Status.OK, Status.OK, None]
-        assert journal.entry("a") == an_entry("a")
-
-
-def test_a_journal_cut_at_any_byte_keeps_every_whole_line(tmp_path: Path) -> None:
-    with Journal(tmp_path / "j") as journal:
-        for pair_id in "abc":
-            journal.append(an_entry(pair_id))
-    whole = (tmp_path / "j").read_bytes()
-    length = len(whole) // 3
-    for cut in (*range(0, len(whole), 17), length - 1, length, length + 1, len(whole) - 1):
-        (tmp_path / "j").write_bytes(whole[:cut])
-        with Journal(tmp_path / "j") as journal:
-            kept = [pair_id for pair_id in "abc" if journal.status(pair_id)]
-            assert kept == list("abc"[: cut // length])
-            journal.append(an_entry("d"))
-        with Journal(tmp_path / "j") as journal:
-            assert journal.entry("d") == an_entry("d")
-
-
-def test_a_journal_is_open_to_one_process_only(tmp_path: Path) -> None:
-    with Journal(tmp_path / "j"), pytest.raises(RunError, match="another process is at work in"):
-        Journal(tmp_path / "j")
-
-
-def test_a_damaged_journal_is_told(tmp_path: Path) -> None:
-    (tmp_path / "j").write_bytes(b'{"pair_id": "a"}\n')
-    with pytest.raises(RunError, match="is damaged at byte 0"):
-        Journal(tmp_path / "j")
-
-
-def test_what_json_cannot_say_is_refused(tmp_path: Path) -> None:
-    with Journal(tmp_path / "j") as journal:
-        for entry in (replace(an_entry("a"), provenance={"made": object()}), replace(an_entry("a"), caption="\ud800")):
-            with pytest.raises(RunError, match="what 'm' made cannot be kept"):
-                journal.append(entry)
 
 
 def test_a_damaged_image_of_the_work_folder_is_told(recipe: Write, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from alignbench.errors import RecipeError
 from generation.recipe import Recipe
-from generation.recipe_file import SHIPPED, read_recipe
+from generation.recipe_file import PROMPTS, SHIPPED, read_recipe
 
 GOOD = """\
 name: small
@@ -76,7 +76,8 @@ def test_every_shipped_recipe_is_valid() -> None:
         ("seed: yes\n", "line 8: seed: input should be a valid integer, got True"),
         ("seed: '1'\n", "line 8: seed: input should be a valid integer, got '1'"),
         ("version: 0.1\n", "line 8: version: input should be a valid string, got 0.1"),
-        ("prompts: {writer: scenes}\n", "line 8: the key 'prompts.count' is missing"),
+        ("prompts: {count: 3}\n", "line 8: the key 'prompts.writer' is missing"),
+        ("prompts: {writer: scenes}\n", "it names prompts but no image_models"),
         (
             "prompts:\n  writer: prose\n  count: 1\n",
             "line 9: prompts.writer: there is no prompt writer 'prose' (allowed:",
@@ -121,6 +122,143 @@ def test_a_wrong_line_is_named(tmp_path: Path, old: str, new: str, told: str) ->
     assert told in refusal(tmp_path, GOOD.replace(old, new, 1))
 
 
+FULL = """\
+name: full
+images:
+  source: folder
+  options:
+    path: pictures
+    recursive: false
+  count: 20
+  domains:
+    count: 4
+    model: ViT-B-32/openai
+  filters:
+    - black
+    - filter: duplicate
+      options:
+        distance: 3
+captioners:
+  - model: local_vlm:somewhere
+    count: 10
+prompts:
+  writer: template
+  near_duplicates:
+    by: ngrams
+    above: 0.5
+image_models: [scenes-painter-a]
+loop:
+  count: 5
+  image_models:
+    - model: scenes-painter-b
+      count: 3
+  captioners: [scenes-template]
+filters:
+  - filter: short
+    options:
+      words: 12
+    drop: false
+"""
+
+
+def test_a_recipe_with_everything(tmp_path: Path) -> None:
+    recipe = read_recipe(written(tmp_path, FULL))
+    assert recipe.images is not None and recipe.images.domains is not None and recipe.loop is not None
+    assert [choice.filter for choice in recipe.images.filters] == ["black", "duplicate"]
+    assert (recipe.captioners[0].count, recipe.loop.count, recipe.loop.image_models[0].count) == (10, 5, 3)
+    assert recipe.captioners[0].key == "local_vlm:somewhere"
+    assert (recipe.filters[0].drop, recipe.filters[0].options) == (False, {"words": 12})
+    assert read_recipe(written(tmp_path, recipe.to_yaml())) == recipe
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (
+            "recursive",
+            "recusive",
+            "line 6: images.options.recusive: there is no option of the image source 'folder' cal",
+        ),
+        ("    path: pictures\n", "", "line 4: images.options: the image source 'folder' needs the option 'path'"),
+        ("count: 20", "count: -1", "line 7: images.count: input should be greater than or equal to 1, got -1"),
+        ("count: 4", "cuont: 4", "line 9: unknown key 'images.domains.cuont' (nearest: count)"),
+        ("count: 4", "count: many", "line 9: images.domains.count: input should be a valid integer, got 'many'"),
+        ("- black", "- blak", "line 12: images.filters.0.filter: there is no filter 'blak' (nearest: black)"),
+        ("distance", "distanse", "line 15: images.filters.1.options.distanse: there is no option of the filter 'dup"),
+        ("    count: 10", "    quota: 10", "line 18: unknown key 'captioners.0.quota' (allowed: count, model, options"),
+        (
+            "writer: template",
+            "writer: tmplate",
+            "line 20: prompts.writer: there is no prompt writer 'tmplate' (nearest",
+        ),
+        ("by: ngrams", "by: words", "line 22: prompts.near_duplicates.by: input should be 'ngrams' or 'embedding'"),
+        ("by: ngrams", "by: embedding", "line 21: prompts.near_duplicates: `by: embedding` needs a `model`"),
+        ("above: 0.5", "above: 1.5", "line 23: prompts.near_duplicates.above: input should be less than or equal to 1"),
+        ("  count: 5", "  count: 0", "line 26: loop.count: input should be greater than or equal to 1, got 0"),
+        ("scenes-painter-b", "painter-b", "line 28: loop.image_models.0: there is no image model 'painter-b' (nearest"),
+        ("count: 3", "cnt: 3", "line 29: unknown key 'loop.image_models.0.cnt' (nearest: count)"),
+        ("[scenes-template]", "[scenes-tmplate]", "line 30: loop.captioners.0: there is no captioner 'scenes-tmplate'"),
+        ("[scenes-template]", "[scenes-template, scenes-template]", "it names the model scenes-template twice"),
+        ("filter: short", "filter: shrt", "line 32: filters.0.filter: there is no filter 'shrt' (nearest: short"),
+        ("words: 12", "wrds: 12", "line 34: filters.0.options.wrds: there is no option of the filter 'short' called"),
+        ("drop: false", "drop: no way", "line 35: filters.0.drop: input should be a valid boolean"),
+    ],
+)
+def test_a_wrong_line_within_a_part_is_named(tmp_path: Path, old: str, new: str, told: str) -> None:
+    assert told in refusal(tmp_path, FULL.replace(old, new, 1))
+
+
+def test_a_loop_begins_at_captions(tmp_path: Path) -> None:
+    text = "name: x\nprompts: {writer: scenes}\nimage_models: [scenes-painter-a]\n"
+    text += "loop: {image_models: [scenes-painter-b]}\n"
+    assert "its loop begins at captions, but it names no captioners" in refusal(tmp_path, text)
+
+
+def test_the_prompt_of_captions_can_be_a_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("What is in it?\n\n", encoding="utf-8")
+    recipe = read_recipe(written(tmp_path, GOOD + "caption_prompt: {file: mine.txt}\n"))
+    assert recipe.caption_prompt == "What is in it?"
+    ours = read_recipe(written(tmp_path, GOOD + "caption_prompt: {file: detailed}\n"))
+    assert ours.caption_prompt == (PROMPTS / "detailed.txt").read_text(encoding="utf-8").strip()
+    assert read_recipe(written(tmp_path, ours.to_yaml())) == ours
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "{file: detialed}",
+            "line 8: caption_prompt.file: there is no file 'detialed' beside the recipe, nor one of ours",
+        ),
+        ("{fil: detailed}", "line 8: caption_prompt: it is a text, or a file to read it from: {file: NAME}"),
+        ("{file: [a]}", "line 8: caption_prompt: it is a text, or a file to read it from: {file: NAME}"),
+        ("{file: binary}", "line 8: caption_prompt.file: "),
+        ("{file: empty}", "line 8: caption_prompt: string should have at least 1 character"),
+        ("[x]", "line 8: caption_prompt: input should be a valid string"),
+    ],
+)
+def test_a_prompt_file_that_is_none(tmp_path: Path, said: str, told: str) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    (tmp_path / "empty").write_text(" \n")
+    assert told in refusal(tmp_path, GOOD + f"caption_prompt: {said}\n")
+
+
+def test_a_folder_takes_the_place_of_the_image_source(tmp_path: Path) -> None:
+    images = read_recipe(written(tmp_path, FULL), images=Path("mine")).images
+    assert images is not None
+    assert (images.source, images.options, images.count) == ("folder", {"path": "mine"}, 20)
+    assert len(images.filters) == 2 and images.domains is not None
+
+
+def test_ours_are_found_by_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scenes").mkdir()
+    assert read_recipe("scenes") == read_recipe(Path("scenes")) == read_recipe(SHIPPED / "scenes.yaml")
+    (tmp_path / "scenes").rmdir()
+    (tmp_path / "scenes").write_text(GOOD)
+    assert read_recipe("scenes").name == "small"
+
+
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     told = refusal(tmp_path, GOOD.replace("count: 2", "count: x").replace("labeller", "labeler"))
     assert "line 2: " in told
@@ -136,8 +274,13 @@ def test_a_recipe_of_nothing_is_refused(tmp_path: Path) -> None:
     assert "it names no images with captioners, nor prompts with image_models" in refusal(tmp_path, "name: x\n")
 
 
+def test_the_labeller_of_scenes_is_refused_for_other_images(tmp_path: Path) -> None:
+    told = refusal(tmp_path, GOOD.replace("{source: scenes, count: 2}", "{source: folder, options: {path: here}}"))
+    assert "the labeller 'scenes' can label no images of 'folder'" in told
+
+
 def test_a_missing_file_names_a_shipped_recipe(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=r"cannot read the recipe .*none\.yaml.*scenes\.yaml"):
+    with pytest.raises(RecipeError, match=r"cannot read the recipe .*none\.yaml.* one of ours: .*scenes"):
         read_recipe(tmp_path / "none.yaml")
 
 

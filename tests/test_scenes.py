@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alignbench.errors import UsageError
+from alignbench.errors import RecipeError, UsageError
 from alignbench.text import split_sentences
 from alignbench.types import (
     CaptionTask,
@@ -289,6 +290,13 @@ def test_sources_repeat_for_a_seed_and_differ_between_seeds() -> None:
     assert first == again and not set(first) & set(other)
     texts = [p.text for p in ScenesPrompts().prompts(30, 1)]
     assert texts == [p.text for p in ScenesPrompts().prompts(30, 1)] and len(set(texts)) == 30
+
+
+def test_what_is_no_scene_cannot_be_labelled() -> None:
+    (image,) = ScenesSource().images(1, 4)
+    pair = Pair("p", image.image_key, "It is red.", ModelRef("m"), Direction.TEXT_TO_IMAGE, None, "c")
+    with pytest.raises(RecipeError, match=r"the image .* of the pair p is none; take the labeller out"):
+        ScenesLabeller().label(replace(image, provenance={}), pair, [])
 
 
 def test_labels_carry_true_corrections() -> None:

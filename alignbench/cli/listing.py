@@ -25,7 +25,7 @@ _LEGEND = (
 
 
 @click.command(name="list")
-@click.argument("what", type=click.Choice(["judges", "captioners", "image-models"]))
+@click.argument("what", type=click.Choice(["judges", "captioners", "image-models", "text-models"]))
 @json_option
 def list_names(what: str, as_json: bool) -> None:
     """List judges, captioners or image models.

@@ -34,7 +34,7 @@ def meter(title: str, unit: str, stream: TextIO | None = None) -> Iterator[Meter
 
     Args:
         title: What is under way.
-        unit: What is counted, in the plural.
+        unit: What is counted, in the plural; a stand that has a `unit` of its own counts that.
         stream: Where to write; by default stderr.
     """
     stream = sys.stderr if stream is None else stream
@@ -61,7 +61,10 @@ def line_meter(title: str, unit: str, stream: TextIO, clock: Clock = time.monoto
 
 
 class Pace:
-    """Says counts, rate and time left; the rate is that since the first call, so what was there before is not in it."""
+    """Says counts, rate and time left; the rate is that since the first call, so what was there before is not in it.
+
+    A stand that has a `stage` and a `model` is told with them. Where what is counted changes, the rate begins anew.
+    """
 
     def __init__(self, unit: str, clock: Clock = time.monotonic) -> None:
         self._unit = unit
@@ -71,14 +74,26 @@ class Pace:
     def words(self, stand: Stand) -> str:
         """The stand in one line."""
         now = self._clock()
+        unit = getattr(stand, "unit", self._unit)
+        if unit != self._unit:
+            self._unit, self._first = unit, None
         finished, began = self._first = self._first or (stand.finished, now)
-        words = [f"{stand.finished:,} of {stand.total:,} {self._unit}"]
+        words = [f"{stand.finished:,}{f' of {stand.total:,}' if stand.total else ''} {unit}"]
         if stand.finished > finished and now > began:
             rate = (stand.finished - finished) / (now - began)
-            words += [f"{rate:,.1f} a second", f"{_duration((stand.total - stand.finished) / rate)} left"]
+            words.append(f"{rate:,.1f} a second")
+            if stand.total:
+                words.append(f"{_duration((stand.total - stand.finished) / rate)} left")
         if stand.failed:
             words.append(f"{stand.failed:,} failed")
-        return ", ".join(words)
+        return ", ".join([*words, *_at_work(stand)])
+
+
+def _at_work(stand: Stand) -> Iterator[str]:
+    """Who is at what, where a stand says so."""
+    stage, model = getattr(stand, "stage", ""), getattr(stand, "model", "")
+    if stage and model:
+        yield f"now {stage}: {model}"
 
 
 def _duration(seconds: float) -> str:
@@ -96,6 +111,6 @@ def _bar(title: str, unit: str, stream: TextIO) -> Iterator[Meter]:
         task, pace = progress.add_task(title, total=None, words=""), Pace(unit)
 
         def update(stand: Stand) -> None:
-            progress.update(task, completed=stand.finished, total=stand.total, words=pace.words(stand))
+            progress.update(task, completed=stand.finished, total=stand.total or None, words=pace.words(stand))
 
         yield update
