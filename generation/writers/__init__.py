@@ -1,0 +1,1 @@
+"""Writers of prompts that image models draw: from templates, from a file, by a language model."""
