@@ -20,6 +20,8 @@ from alignbench.errors import AlignbenchError
 COMMANDS = {
     "demo": "alignbench.cli.demo:demo",
     "generate": "alignbench.cli.generate:generate",
+    "regenerate": "alignbench.cli.regenerate:regenerate",
+    "inject": "alignbench.cli.inject:inject",
     "import": "alignbench.cli.imports:import_group",
     "attach-images": "alignbench.cli.attach:attach_images",
     "validate": "alignbench.cli.validate:validate",
