@@ -1,4 +1,4 @@
-"""The API judge against a server that nobody here wrote: `transformers serve` with an embedded model."""
+"""The API judge and captioner against a server that nobody here wrote: `transformers serve` with an embedded model."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ import pytest
 
 import alignbench
 from alignbench.errors import UsageError
-from alignbench.registry import build_judge
+from alignbench.registry import build_captioner, build_judge
 from alignbench.run import RunSummary, run_judge
 from alignbench.store import Dataset
+from alignbench.types import CaptionTask, Status, TextTask
+from generation.api import ApiCaptioner, ApiTextModel
 from generation.scenes.probe import write_probe
 from judges.api import ApiJudge
 from tests.run_results import judgments
@@ -86,3 +88,22 @@ def test_the_run_says_that_logprobs_were_wanted_and_ignored(judged: tuple[RunSum
 def test_without_a_fallback_the_error_says_what_would_work(base_url: str) -> None:
     with pytest.raises(UsageError, match=r"logprob: ignored.*what works there: samples;"):
         ApiJudge.from_reference(str(MODEL), base_url=base_url)
+
+
+def test_the_served_captioner_writes_what_the_loaded_one_writes(base_url: str, tmp_path: Path) -> None:
+    write_probe(tmp_path / "probe", CONTRASTS)
+    images = list(Dataset.open(tmp_path / "probe").images())[:4]
+    tasks = [CaptionTask(number, image, "Describe the image.", 5) for number, image in enumerate(images)]
+    served = ApiCaptioner.from_reference(str(MODEL), base_url=base_url, temperature=0.0, max_tokens=200)
+    found = {row.number: row for row in served.produce(tasks)}
+    loaded = {row.number: row for row in build_captioner("scenes-b", max_new_tokens=200).produce(tasks)}
+    assert served.manners.vision == "seen" and len(found) == len(tasks) == 4
+    assert {row.status for row in loaded.values()} == {Status.OK}
+    assert {number: row.caption for number, row in found.items()} == {n: row.caption for n, row in loaded.items()}
+    assert all(row.provenance["usage"]["output_tokens"] > 5 for row in found.values())
+
+
+def test_the_served_model_writes_a_text_without_an_image(base_url: str) -> None:
+    served = ApiTextModel.from_reference(str(MODEL), base_url=base_url, temperature=0.0, max_tokens=20)
+    (row,) = served.write([TextTask(0, "Describe the image.", 1)])
+    assert row.status in {Status.OK, Status.RUN_ON} and row.provenance["parameters"]["temperature"] == 0.0
