@@ -22,6 +22,7 @@ from generation.regeneration.models import CANNOT_RUN, Model, Permitted, Refusal
 from generation.regeneration.outcome import Again, Outcome
 from generation.regeneration.outcome import Regeneration as Regeneration
 from generation.regeneration.surroundings import changed
+from generation.regeneration.threads import on_threads, threads_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,8 @@ class _Session:
             return
         self._loads += 1
         try:
-            self._drain(model, group)
+            with on_threads(threads_of(group[0].pair.provenance)):
+                self._drain(model, group)
         except DatasetError:
             raise
         except BudgetError as error:

@@ -350,6 +350,32 @@ def test_a_folder_that_moved_is_found_again(tmp_path: Path, capsys: pytest.Captu
     assert {row["again"] for row in told["rows"]} == {"model_changed"}
 
 
+def test_the_number_of_threads_is_what_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from tests.tiny_diffusion import make_sd
+
+    make_sd(tmp_path / "sd")
+    monkeypatch.chdir(tmp_path)
+    recipe = {
+        "name": "threads",
+        "prompts": {"writer": "scenes", "count": 4},
+        "image_models": [{"model": "diffusers:sd", "options": {"steps": 8, "width": 96, "height": 96}}],
+    }
+    (tmp_path / "recipe.yaml").write_text(json.dumps(recipe))
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        generate(tmp_path / "recipe.yaml", tmp_path / "out")
+        torch.set_num_threads(1)
+        found = regenerate(tmp_path / "out", each=4)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+    assert found.all_same
+    assert {pair.provenance["made"]["threads"] for pair in Dataset.open(tmp_path / "out").pairs()} == {2}
+
+
 # --- the command
 
 
