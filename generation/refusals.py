@@ -148,11 +148,11 @@ def is_refusal(text: str) -> bool:
 
 def _unwrapped(text: str) -> str:
     """The text in lower case, without marks or quotes around all of it, and with plain apostrophes."""
-    plain = text.strip(_MARKS)
+    plain = text.translate(_PLAIN).strip(_MARKS)
     inner = plain[1:-1]
     if len(plain) > 1 and _QUOTES.get(plain[0]) == plain[-1] and not re.search(rf"{plain[-1]}(?!\w)", inner):
         plain = inner
-    return plain.translate(_PLAIN).strip(_MARKS).lower()
+    return plain.strip(_MARKS).lower()
 
 
 def _first_sentences(text: str) -> Iterator[str]:

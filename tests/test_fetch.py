@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -352,15 +353,44 @@ def test_no_password_is_shown(user: str, rest: str) -> None:
 # Several at a time.
 
 
+class Going:
+    """Counts the fetches between the look-up of their host and the first of their body, as the client sees them."""
+
+    def __init__(self) -> None:
+        self.now, self.most, self._lock = 0, 0, threading.Lock()
+
+    def begin(self, host: str, port: int) -> Sequence[str]:
+        with self._lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        return resolve(host, port)
+
+    def end(self) -> None:
+        with self._lock:
+            self.now -= 1
+
+
+class Sink(io.BytesIO):
+    def __init__(self, going: Going) -> None:
+        super().__init__()
+        self._going = going
+
+    def write(self, block: Any) -> int:
+        if self.tell() == 0:
+            self._going.end()
+        return super().write(block)
+
+
 def test_a_host_gets_few_connections_at_a_time(server: WebServer) -> None:
-    fetcher = Fetcher(replace(OPEN, per_host=2))
+    going = Going()
+    fetcher = Fetcher(replace(OPEN, per_host=2, resolver=going.begin))
     urls = [server.on(f"/{number}", slowly(answer(BODY), 0.05)) for number in range(8)]
-    threads = [threading.Thread(target=fetcher.fetch, args=(url, io.BytesIO())) for url in urls]
+    threads = [threading.Thread(target=fetcher.fetch, args=(url, Sink(going))) for url in urls]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(server.requests) == 8 and server.most_at_once == 2
+    assert len(server.requests) == 8 and (going.now, going.most) == (0, 2)
 
 
 @pytest.mark.parametrize("play", [endless(b"x", 0.02), slowly(answer(BODY), 30)], ids=["drip", "silence"])

@@ -20,13 +20,11 @@ class WebServer:
         self.plays: dict[str, list[Play]] = {}
         self.requests: list[str] = []
         self.connections = 0
-        self._now = 0
         self._tls = tls
         self._lock = threading.Lock()
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.create_server((host, 0), family=family)
         self.host, self.port = (f"[{host}]" if ":" in host else host), self._listener.getsockname()[1]
-        self.most_at_once = 0
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._serve, daemon=True).start()
@@ -80,13 +78,7 @@ class WebServer:
             self.requests.append(head)
             plays = self.plays.get(path, [status(404)])
             play = plays.pop(0) if len(plays) > 1 else plays[0]
-            self._now += 1
-            self.most_at_once = max(self.most_at_once, self._now)
-        try:
-            play(connection)
-        finally:
-            with self._lock:
-                self._now -= 1
+        play(connection)
 
 
 def answer(body: bytes, *headers: str, code: int = 200, length: bool = True) -> Play:
