@@ -97,7 +97,7 @@ def interrupted(run: Iterable[Said], at: int, act: Callable[[], object]) -> Iter
 
 
 def test_every_sentence_is_answered_once_with_the_limit_in_use() -> None:
-    with ApiServer(slow()) as server:
+    with ApiServer(slow(0.08)) as server:
         connection = connect(server)
         said = list(FanOut(connection).run(range(40), asking(connection)))
     assert keys(said) == all_keys(40)
