@@ -3,8 +3,8 @@
 A recipe of one diffusion model and one captioner, random models of the real classes that take half a second and more a
 picture and a caption on one thread. The loop calls diffusers and transformers alone: `pipe(...)` and save, `generate`
 and decode, with the same noise, so that what comes out has to be the same. Both ways take turns in one process. Loading
-the models and giving their memory back is left out on both sides; what is left in the pipeline beside the models is
-planning, the journal and its syncs, PNG files, the checks of what came out, splitting and storing.
+the models is left out on both sides; what is left in the pipeline beside the models is planning, the journal and its
+syncs, PNG files, the checks of what came out, giving back the memory of a model, splitting and storing.
 
 It also tells how far batched pictures are from those drawn alone, and how many captions change in batches. The builders
 of the models are those of the tests, so it runs in an installed checkout only.
@@ -16,7 +16,6 @@ import argparse
 import itertools
 import json
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -195,8 +194,7 @@ def measured(stopwatch: Stopwatch, *places: tuple[Any, str]) -> Iterator[None]:
 def by_pipeline(recipe: Path, out: Path, seed: int) -> tuple[Spent, Spent, Spent]:
     """What the pipeline spends without loading, what of it within the models, and what on loading."""
     whole, models, loading = Stopwatch(), Stopwatch(), Stopwatch()
-    users = [each for name, each in sys.modules.items() if name.startswith("generation.") and hasattr(each, "release")]
-    loads = [(registry, "build_captioner"), (registry, "build_image_model"), *((each, "release") for each in users)]
+    loads = [(registry, "build_captioner"), (registry, "build_image_model")]
     calls = [(diffusers.StableDiffusionPipeline, "__call__"), (hf.Qwen2_5_VLForConditionalGeneration, "generate")]
     with measured(loading, *loads), measured(models, *calls), whole.running():
         generate(recipe, out, seed=seed)

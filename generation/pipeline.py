@@ -102,7 +102,8 @@ class _Session:
         with self._work.alone():
             self._work.check(self._recipe)
             inputs = gather(self._recipe, self._work, self._folders, purse=self._purse, told=self._told)
-        release()  # sources, writers and filters may have had models of their own
+        if _gathers_by_models(self._recipe):
+            release()
         return plan(self._recipe, inputs)
 
     def _production(self, rows: list[Row], journal: Journal) -> Production:
@@ -120,13 +121,21 @@ class _Session:
                 return False
             if not (work.out.exists() and work.is_assembled(journal.entries)):
                 Assembly(self._recipe, rows, work, journal, self._folders.recipe).write()
-                release()
+                if self._recipe.filters:
+                    release()
                 with storage_errors(work.out):
                     swap_folder(work.dataset, work.out)
                 work.note_assembled(journal.entries)
             if not can_retry(work.out):
                 work.remove()
         return True
+
+
+def _gathers_by_models(recipe: Recipe) -> bool:
+    """Whether gathering the inputs may load models of its own, which have to make room for the producers."""
+    images, prompts = recipe.images, recipe.prompts
+    looks = images is not None and bool(images.domains or images.filters)
+    return looks or (prompts is not None and (prompts.near_duplicates is not None or prompts.writer == "text_model"))
 
 
 def _is_done(work: Work, recipe: Recipe, *, retry_failed: bool) -> bool:

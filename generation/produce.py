@@ -74,8 +74,9 @@ class Production:
         for rows in groups.values():
             todo = [row for row in rows if self._is_due(row, retry_failed)]
             if todo:
-                self._drain(rows, todo)
-                release()
+                with only_new_garbage():
+                    self._drain(rows, todo)
+                    release()
 
     def _is_due(self, row: Row, retry_failed: bool) -> bool:
         """Whether to make a row now, whose parent is as it will stay."""
@@ -205,6 +206,19 @@ def _sort(status: Status | None) -> str:
     if status is None:
         return "waiting"
     return "made" if status is Status.OK else "failed"
+
+
+@contextlib.contextmanager
+def only_new_garbage() -> Iterator[None]:
+    """Let a collection within the block look at nothing older than the block.
+
+    That is all that `release` is after, and a hundredth of what large libraries keep in memory.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def release() -> None:
