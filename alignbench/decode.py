@@ -15,8 +15,7 @@ from alignbench.errors import ImageError
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 MAX_PIXELS = 64_000_000
 
-# What Pillow's decoders raise for damaged bytes; `Warning` for programs that turn warnings into errors.
-_DAMAGED = (
+DAMAGED = (
     Warning,
     OSError,
     SyntaxError,
@@ -29,6 +28,7 @@ _DAMAGED = (
     RuntimeError,
     struct.error,
 )
+"""What Pillow's decoders raise for damaged bytes; `Warning` for programs that turn warnings into errors."""
 _UPRIGHT = {
     2: Pillow.Transpose.FLIP_LEFT_RIGHT,
     3: Pillow.Transpose.ROTATE_180,
@@ -52,6 +52,18 @@ def decode(encoded: bytes, *, max_pixels: int = MAX_PIXELS) -> Pillow.Image:
     """
     with _loaded(encoded, max_pixels) as picture:
         return _upright(picture, _as_rgb(picture))
+
+
+def file_ending(encoded: bytes) -> str:
+    """What the name of a file of this picture ends in, such as `.png`; ImageError where it is none of `FORMATS`."""
+    with _loaded(encoded, MAX_PIXELS) as picture:
+        return "." + str(picture.format).lower().replace("jpeg", "jpg")
+
+
+def media_type(encoded: bytes) -> str:
+    """The media type of this picture, such as `image/png`; ImageError where it is none of `FORMATS`."""
+    with _loaded(encoded, MAX_PIXELS) as picture:
+        return Pillow.MIME[str(picture.format)]
 
 
 def measure(encoded: bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
@@ -79,7 +91,7 @@ def _loaded(encoded: bytes, max_pixels: int) -> Iterator[Pillow.Image]:
             yield picture
     except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning) as error:
         raise ImageError(f"at most {max_pixels:,} pixels are decoded, make the image smaller: {error}") from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         # Pillow names the buffer by its address, which would differ from run to run.
         unknown = isinstance(error, UnidentifiedImageError)
         reason = "none of these formats" if unknown else str(error) or type(error).__name__
@@ -114,6 +126,6 @@ def _upright(picture: Pillow.Image, pixels: Pillow.Image) -> Pillow.Image:
 def _turn(picture: Pillow.Image) -> Pillow.Transpose | None:
     try:
         orientation = picture.getexif().get(ExifTags.Base.Orientation)
-    except _DAMAGED:
+    except DAMAGED:
         return None  # like every viewer: broken metadata of a whole picture says nothing
     return _UPRIGHT.get(orientation) if isinstance(orientation, int) else None

@@ -10,6 +10,7 @@ AlignbenchError                 printed without a traceback by the command line,
 ├── RunError                    a run folder that cannot be continued or read
 ├── BudgetError                 the next answer could cost more than the user allows; the run stops, nothing is lost
 ├── RecipeError                 a recipe that does not say what to generate
+├── PublishError                what keeps a dataset from being published, or a published one from being read
 ├── MissingDependencyError      an optional package that an adapter needs
 └── StorageError                the disk refused a write: full, read-only or gone
 
@@ -68,6 +69,10 @@ class BudgetError(AlignbenchError):
 
 class RecipeError(AlignbenchError):
     """A recipe that does not say what to generate."""
+
+
+class PublishError(AlignbenchError):
+    """What keeps a dataset from being published, or a published one from being read."""
 
 
 class MissingDependencyError(AlignbenchError):

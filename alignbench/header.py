@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from alignbench.atomic import old_of
 from alignbench.digest import COUNTS
 from alignbench.errors import DatasetError
+from alignbench.labelling.resolution import RULES
 from alignbench.schema import SCHEMA_VERSION
 
 HEADER = "dataset.json"
 HEADER_FIELDS = ("name", "version", "schema_version", "counts", "digest", "shown_digest", "splitter")
+LABELS_FILE = "labels.parquet"
+"""The label events; there exactly where dataset.json has an entry `labels`."""
 
 GIVE = "give a folder that `alignbench generate` or `alignbench import` wrote"
 AGAIN = "generate or import the dataset again"
@@ -38,6 +41,11 @@ def read_header(path: Path) -> dict[str, Any]:
     return dict(header)
 
 
+def write_header(folder: Path, header: Mapping[str, Any]) -> None:
+    """Write dataset.json into a dataset folder that is not in its place yet."""
+    (folder / HEADER).write_text(json.dumps(header, indent=2) + "\n", encoding="utf-8")
+
+
 def header_faults(header: Any) -> Iterator[str]:
     """What is wrong with the content of a dataset.json, one phrase a fault."""
     if not isinstance(header, dict):
@@ -56,6 +64,7 @@ def header_faults(header: Any) -> Iterator[str]:
     splitter = header.get("splitter")
     if splitter is not None and not (isinstance(splitter, dict) and {"name", "version"} <= splitter.keys()):
         yield "splitter is neither null nor has a name and a version"
+    yield from _labels_faults(header.get("labels"))
 
 
 def not_a_dataset(path: Path) -> DatasetError:
@@ -66,6 +75,20 @@ def not_a_dataset(path: Path) -> DatasetError:
     if not path.is_dir():
         return DatasetError(f"there is no dataset folder {path}; {GIVE}")
     return DatasetError(f"{path} is not a dataset: it has no {HEADER}; {GIVE}")
+
+
+def _labels_faults(labels: Any) -> Iterator[str]:
+    if labels is None:
+        return
+    if not isinstance(labels, dict):
+        yield "labels is not a JSON object"
+        return
+    if labels.get("rule") not in RULES:
+        yield f"labels.rule is {labels.get('rule')!r}, not one of {', '.join(RULES)}"
+    if type(labels.get("events")) is not int or labels["events"] < 0:
+        yield "labels.events is not the number of label events"
+    if not (isinstance(labels.get("digest"), str) and labels["digest"]):
+        yield "labels.digest is not a string, or empty"
 
 
 def _is_counts(counts: Any) -> bool:

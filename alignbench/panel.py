@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from alignbench.coding import codes_of, producer_codes
 from alignbench.errors import DatasetError
 from alignbench.metrics import BoolArray, FloatArray, IntArray
 from alignbench.store import Dataset
@@ -15,7 +16,6 @@ from alignbench.types import Direction, ErrorType, Label, ModelRef
 
 ERROR_TYPES = tuple(str(kind) for kind in ErrorType)
 INDICES = ("0", "1", "2", "3", "4", "5+")
-_SEPARATOR = "\x1f"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def read_panel(dataset: Dataset, unknown_as: Label | None = None) -> Panel:
     is_correct = _is(label, Label.CORRECT)[row]
     pairs = dataset.pairs_table(["pair_id", "producer", "direction", "cluster_id"])
     pair = _places_of_pairs(sentences["pair_id"], pairs["pair_id"], dataset)[row]
-    producer, producers, models = _producers(pairs["producer"])
+    producer, producers, models = producer_codes(pairs["producer"])
     draws_images = _is(pairs["direction"].combine_chunks(), Direction.TEXT_TO_IMAGE)
     cluster, stratum = _clusters(pairs, pair)
     return Panel(
@@ -128,32 +128,13 @@ def _agreement(votes: pa.StructArray) -> FloatArray:
     return np.where(np.isnan(said), counted, said)
 
 
-def _producers(models: pa.ChunkedArray) -> tuple[IntArray, tuple[str, ...], tuple[ModelRef, ...]]:
-    # The producer of each pair; the names of all, and what they are, in the order of their names.
-    models = models.combine_chunks()
-    revision = pc.fill_null(pc.struct_field(models, "revision"), "")
-    code, identities = _codes(pc.binary_join_element_wise(pc.struct_field(models, "name"), revision, _SEPARATOR))
-    known = [tuple(identity.split(_SEPARATOR)) for identity in identities]
-    names = [name for name, _ in known]
-    said = [f"{name}@{revision}" if revision and names.count(name) > 1 else name for name, revision in known]
-    order = np.argsort(np.array(said, object))
-    firsts = np.unique(code, return_index=True)[1]
-    refs = [ModelRef(**models[int(firsts[place])].as_py()) for place in order]
-    return np.argsort(order)[code], tuple(said[place] for place in order), tuple(refs)
-
-
 def _clusters(pairs: pa.Table, pair: IntArray) -> tuple[IntArray, IntArray]:
     # The cluster of each labelled sentence, given its pair; the directions of each cluster as one number.
-    code, _ = _codes(pairs["cluster_id"].combine_chunks())
+    code, _ = codes_of(pairs["cluster_id"].combine_chunks())
     names, cluster = np.unique(code[pair], return_inverse=True)
     draws_images = _is(pairs["direction"].combine_chunks(), Direction.TEXT_TO_IMAGE)[pair]
     holds = [np.bincount(cluster[one], minlength=names.size) > 0 for one in (draws_images, ~draws_images)]
     return cluster, holds[0] + 2 * holds[1]
-
-
-def _codes(values: pa.Array) -> tuple[IntArray, list[str]]:
-    encoded = values.dictionary_encode()
-    return encoded.indices.to_numpy().astype(np.int64), encoded.dictionary.to_pylist()
 
 
 def _error_types(lists: pa.Array, dataset: Dataset) -> BoolArray:

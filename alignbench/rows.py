@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import math
 from collections.abc import Mapping
@@ -13,10 +14,12 @@ from alignbench.types import (
     Image,
     Judgment,
     Label,
+    LabelEvent,
     Mark,
     ModelRef,
     Origin,
     Pair,
+    Role,
     Sentence,
     Span,
     Status,
@@ -118,7 +121,6 @@ def row_pair(row: Row) -> Pair:
 
 def sentence_row(sentence: Sentence) -> dict[str, Any]:
     """The row of `sentence`."""
-    votes = sentence.votes
     return {
         "sentence_id": sentence.sentence_id,
         "pair_id": sentence.pair_id,
@@ -128,16 +130,8 @@ def sentence_row(sentence: Sentence) -> dict[str, Any]:
         "text": sentence.text,
         "label": None if sentence.label is None else str(sentence.label),
         "error_types": [str(kind) for kind in sentence.error_types],
-        "spans": [{"start": s.start, "end": s.end, "error_type": str(s.error_type)} for s in sentence.spans],
-        "votes": None
-        if votes is None
-        else {
-            "correct": votes.correct,
-            "incorrect": votes.incorrect,
-            "unknown": votes.unknown,
-            "agreement_ratio": votes.agreement_ratio,
-            "fleiss_pi": votes.fleiss_pi,
-        },
+        "spans": [_span_row(span) for span in sentence.spans],
+        "votes": _votes_row(sentence.votes),
     }
 
 
@@ -148,10 +142,65 @@ def row_sentence(row: Row) -> Sentence:
             **row,
             "label": None if row["label"] is None else Label(row["label"]),
             "error_types": tuple(ErrorType(kind) for kind in row["error_types"]),
-            "spans": tuple(Span(s["start"], s["end"], ErrorType(s["error_type"])) for s in row["spans"]),
+            "spans": _spans_of(row),
             "votes": None if row["votes"] is None else Votes(**row["votes"]),
         }
     )
+
+
+def event_row(event: LabelEvent) -> dict[str, Any]:
+    """The row of `event`; its time in UTC."""
+    return {
+        "event_id": event.event_id,
+        "sentence_id": event.sentence_id,
+        "text": event.text,
+        "annotator": event.annotator,
+        "role": str(event.role),
+        "time": event.time.astimezone(dt.UTC),
+        "label": None if event.label is None else str(event.label),
+        "error_types": [str(kind) for kind in event.error_types],
+        "spans": [_span_row(span) for span in event.spans],
+        "votes": _votes_row(event.votes),
+        "comment": event.comment,
+        "guideline": event.guideline,
+        "tool": event.tool,
+        "suggested_by": event.suggested_by,
+        "seconds": event.seconds,
+    }
+
+
+def row_event(row: Row) -> LabelEvent:
+    """The event of a row; ValueError where the row breaks a rule of the type."""
+    return LabelEvent(
+        **{
+            **row,
+            "role": Role(row["role"]),
+            "label": None if row["label"] is None else Label(row["label"]),
+            "error_types": tuple(ErrorType(kind) for kind in row["error_types"]),
+            "spans": _spans_of(row),
+            "votes": None if row["votes"] is None else Votes(**row["votes"]),
+        }
+    )
+
+
+def _span_row(span: Span) -> dict[str, Any]:
+    return {"start": span.start, "end": span.end, "error_type": str(span.error_type)}
+
+
+def _spans_of(row: Row) -> tuple[Span, ...]:
+    return tuple(Span(span["start"], span["end"], ErrorType(span["error_type"])) for span in row["spans"])
+
+
+def _votes_row(votes: Votes | None) -> dict[str, Any] | None:
+    if votes is None:
+        return None
+    return {
+        "correct": votes.correct,
+        "incorrect": votes.incorrect,
+        "unknown": votes.unknown,
+        "agreement_ratio": votes.agreement_ratio,
+        "fleiss_pi": votes.fleiss_pi,
+    }
 
 
 def judgment_row(judgment: Judgment) -> dict[str, Any]:

@@ -7,13 +7,14 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import pyarrow as pa
 
 from alignbench.rows import Row
 from alignbench.schema import DATASET_TABLES
-from alignbench.types import Direction, ErrorType, Label, Origin
+from alignbench.types import Direction, ErrorType, Label, Origin, Role
 
 _ID_COLUMNS = {"images": "image_key", "pairs": "pair_id", "sentences": "sentence_id"}
 # Of each table, the plain columns that must not be null, then the columns with fields within.
@@ -24,7 +25,11 @@ _SCALARS = {
 _NESTED = {
     table: [field for field in columns if pa.types.is_nested(field.type)] for table, columns in DATASET_TABLES.items()
 }
-_NAMES = {kind: tuple(str(member) for member in kind) for kind in (Label, ErrorType, Direction, Origin)}
+_ENUMERATIONS: tuple[type[StrEnum], ...] = (Label, ErrorType, Direction, Origin, Role)
+_NAMES = {kind: tuple(str(member) for member in kind) for kind in _ENUMERATIONS}
+
+Fault = tuple[str, str]
+"""The name of a broken rule, and what is wrong in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,7 @@ class Violation:
 
     Attributes:
         rule: Its name.
-        table: images, pairs, sentences, or dataset for what all three share.
+        table: images, pairs, sentences, labels, or dataset for what they share.
         row: The id of the row, `row N` (from 1) where it has none, or a file's name where all of it is meant.
         message: What is wrong, in words.
     """
@@ -71,7 +76,7 @@ class Rules:
         row_id = row[_ID_COLUMNS[table]]
         self._seen[table] += 1
         nulls = [name for name in _SCALARS[table] if row[name] is None]
-        nulls += [path for field in _NESTED[table] for path in _nulls(row[field.name], field, field.name)]
+        nulls += [path for field in _NESTED[table] for path in nulls_within(row[field.name], field, field.name)]
         found = [("null", f"{path} must not be null") for path in nulls]
         found += self._unique(table, row_id)
         if nulls:
@@ -99,7 +104,7 @@ class Rules:
         elif pair := self._pairs.get(row["pair_id"]):
             pair.sentences += 1
 
-    def _unique(self, table: str, row_id: str | None) -> Iterator[tuple[str, str]]:
+    def _unique(self, table: str, row_id: str | None) -> Iterator[Fault]:
         if row_id is None:
             return
         if not row_id:
@@ -108,19 +113,19 @@ class Rules:
             yield "id-unique", f"{_ID_COLUMNS[table]} {row_id!r} comes twice"
         self._ids[table].add(row_id)
 
-    def _image(self, row: Row) -> Iterator[tuple[str, str]]:
+    def _image(self, row: Row) -> Iterator[Fault]:
         self._origins[row["image_key"]] = row["origin"]
         self._unused[row["image_key"]] = None
-        yield from _legal("origin", row["origin"], Origin)
+        yield from legal_faults("origin", row["origin"], Origin)
         yield from _json_object(row["provenance"])
         absent = [name for name in ("sha256", "bytes", "width", "height") if row[name] is None]
         if absent and len(absent) < 4:
             yield "image-missing", f"sha256, bytes, width and height are null together or not at all; null: {absent}"
 
-    def _pair(self, row: Row) -> Iterator[tuple[str, str]]:
+    def _pair(self, row: Row) -> Iterator[Fault]:
         self._pairs.setdefault(row["pair_id"], _PairState(row["caption"], len(self._pairs)))
         self._unused.pop(row["image_key"], None)
-        yield from _legal("direction", row["direction"], Direction)
+        yield from legal_faults("direction", row["direction"], Direction)
         yield from _json_object(row["provenance"])
         if not row["producer"]["name"]:
             yield "producer", "producer.name must not be empty"
@@ -132,7 +137,7 @@ class Rules:
             yield "origin", f"image {row['image_key']!r} is real, but a text_to_image pair says that a model made it"
         yield from self._cluster(row)
 
-    def _cluster(self, row: Row) -> Iterator[tuple[str, str]]:
+    def _cluster(self, row: Row) -> Iterator[Fault]:
         if not row["cluster_id"]:
             yield "cluster", "cluster_id must not be empty"
         roots = [("image", row["image_key"])]
@@ -143,17 +148,17 @@ class Rules:
             if known != row["cluster_id"]:
                 yield "cluster", f"its {row['direction']} {what} is in cluster {known!r}, not {row['cluster_id']!r}"
 
-    def _sentence(self, row: Row) -> Iterator[tuple[str, str]]:
+    def _sentence(self, row: Row) -> Iterator[Fault]:
         if row["pair_id"] not in self._pairs:
             yield "sentence-pair", f"there is no pair {row['pair_id']!r}"
         elif pair := self._pairs[row["pair_id"]]:
             yield from self._place_in(pair, row)
-        yield from _label(row)
+        yield from label_faults(row)
         for span in row["spans"]:
-            yield from _span(row, span)
-        yield from _votes(row["votes"] or {})
+            yield from span_faults(row, span)
+        yield from votes_faults(row["votes"] or {})
 
-    def _place_in(self, pair: _PairState, row: Row) -> Iterator[tuple[str, str]]:
+    def _place_in(self, pair: _PairState, row: Row) -> Iterator[Fault]:
         if pair.place < self._place:
             yield "sentence-order", "sentences must come in the order of their pairs"
         self._place = max(self._place, pair.place)
@@ -171,25 +176,26 @@ class Rules:
         pair.end = max(pair.end, end)
 
 
-def _nulls(value: Any, field: pa.Field, path: str) -> Iterator[str]:
+def nulls_within(value: Any, field: pa.Field, path: str) -> Iterator[str]:
     """The paths of all nulls in `value` where `field`, or a field within, must not be null."""
     if value is None:
         if not field.nullable:
             yield path
     elif pa.types.is_struct(field.type):
         for inner in field.type:
-            yield from _nulls(value[inner.name], inner, f"{path}.{inner.name}")
+            yield from nulls_within(value[inner.name], inner, f"{path}.{inner.name}")
     elif pa.types.is_list(field.type):
         for place, element in enumerate(value):
-            yield from _nulls(element, field.type.value_field, f"{path}[{place}]")
+            yield from nulls_within(element, field.type.value_field, f"{path}[{place}]")
 
 
-def _legal(column: str, value: str, allowed: type[Label | ErrorType | Direction | Origin]) -> Iterator[tuple[str, str]]:
+def legal_faults(column: str, value: str, allowed: type[StrEnum]) -> Iterator[Fault]:
+    """The fault of a value that is none of the enumeration `allowed`."""
     if value not in _NAMES[allowed]:
         yield column, f"{column} {value!r} is not one of {', '.join(_NAMES[allowed])}"
 
 
-def _json_object(text: str) -> Iterator[tuple[str, str]]:
+def _json_object(text: str) -> Iterator[Fault]:
     try:
         legal = isinstance(json.loads(text), dict)
     except (ValueError, RecursionError):
@@ -198,18 +204,20 @@ def _json_object(text: str) -> Iterator[tuple[str, str]]:
         yield "provenance", "provenance must be a JSON object"
 
 
-def _label(row: Row) -> Iterator[tuple[str, str]]:
+def label_faults(row: Row) -> Iterator[Fault]:
+    """What is wrong with the label of a sentence or an event, and whether it may carry what it carries."""
     if row["label"] is not None:
-        yield from _legal("label", row["label"], Label)
+        yield from legal_faults("label", row["label"], Label)
     for kind in row["error_types"]:
-        yield from _legal("error-type", kind, ErrorType)
+        yield from legal_faults("error-type", kind, ErrorType)
     if len(set(row["error_types"])) < len(row["error_types"]):
         yield "error-type", f"error types come twice: {', '.join(row['error_types'])}"
     if row["label"] != Label.INCORRECT and (row["error_types"] or row["spans"]):
         yield "label-span", f"a sentence with label {row['label']} carries no error types and no spans"
 
 
-def _span(row: Row, span: Row) -> Iterator[tuple[str, str]]:
+def span_faults(row: Row, span: Row) -> Iterator[Fault]:
+    """What is wrong with a span of a sentence or an event."""
     start, end, length = span["start"], span["end"], len(row["text"])
     if not 0 <= start < end <= length:
         yield "span", f"span [{start}, {end}) is not a range of the sentence, which has {length} characters"
@@ -217,7 +225,8 @@ def _span(row: Row, span: Row) -> Iterator[tuple[str, str]]:
         yield "span-type", f"span type {span['error_type']!r} is not among the error types of the sentence"
 
 
-def _votes(votes: Row) -> Iterator[tuple[str, str]]:
+def votes_faults(votes: Row) -> Iterator[Fault]:
+    """What is wrong with the votes of a sentence or a baseline."""
     for name in ("correct", "incorrect", "unknown"):
         if votes.get(name, 0) < 0:
             yield "votes", f"votes.{name} is {votes[name]}, which is negative"

@@ -11,9 +11,11 @@ import pyarrow as pa
 from alignbench.errors import DatasetError, RunError
 from alignbench.rows import (
     Row,
+    event_row,
     image_row,
     judgment_row,
     pair_row,
+    row_event,
     row_image,
     row_judgment,
     row_pair,
@@ -21,7 +23,7 @@ from alignbench.rows import (
     sentence_row,
 )
 from alignbench.rows import canonical_json as canonical_json
-from alignbench.types import Image, Judgment, Pair, Sentence
+from alignbench.types import Image, Judgment, LabelEvent, Pair, Sentence
 
 SCHEMA_VERSION = 1
 
@@ -107,6 +109,25 @@ JUDGMENTS = pa.schema(
         _required("attempts", pa.int32()),
     ]
 )
+LABELS = pa.schema(
+    [
+        _required("event_id", pa.string()),
+        _required("sentence_id", pa.string()),
+        _required("text", pa.string()),
+        _required("annotator", pa.string()),
+        _required("role", pa.string()),
+        _required("time", pa.timestamp("us", tz="UTC")),
+        pa.field("label", pa.string()),
+        _required("error_types", _list_of(pa.string())),
+        _required("spans", _list_of(_SPAN)),
+        pa.field("votes", _VOTES),
+        pa.field("comment", pa.string()),
+        pa.field("guideline", pa.string()),
+        pa.field("tool", pa.string()),
+        pa.field("suggested_by", pa.string()),
+        pa.field("seconds", pa.float64()),
+    ]
+)
 _LATER_JUDGMENT_COLUMNS = frozenset({"cached_tokens", "marks"})
 DATASET_TABLES: Mapping[str, pa.Schema] = MappingProxyType({"images": IMAGES, "pairs": PAIRS, "sentences": SENTENCES})
 
@@ -139,6 +160,11 @@ def judgments_to_table(judgments: Iterable[Judgment]) -> pa.Table:
     return pa.Table.from_pylist([judgment_row(judgment) for judgment in judgments], schema=JUDGMENTS)
 
 
+def events_to_table(events: Iterable[LabelEvent]) -> pa.Table:
+    """The label events as rows of `LABELS`, in their order."""
+    return pa.Table.from_pylist([event_row(event) for event in events], schema=LABELS)
+
+
 def images_from_table(table: pa.Table) -> list[Image]:
     """The rows of an `IMAGES` table as types; DatasetError names the first row that has no type."""
     return _typed(table.to_pylist(), row_image, "image_key", DatasetError)
@@ -152,6 +178,11 @@ def pairs_from_table(table: pa.Table) -> list[Pair]:
 def sentences_from_table(table: pa.Table) -> list[Sentence]:
     """The rows of a `SENTENCES` table as types; DatasetError names the first row that has no type."""
     return _typed(table.to_pylist(), row_sentence, "sentence_id", DatasetError)
+
+
+def events_from_table(table: pa.Table) -> list[LabelEvent]:
+    """The rows of a `LABELS` table as types; DatasetError names the first row that has no type."""
+    return _typed(table.to_pylist(), row_event, "event_id", DatasetError)
 
 
 def judgments_from_table(table: pa.Table) -> list[Judgment]:

@@ -16,10 +16,10 @@ from alignbench import schema
 from alignbench.atomic import write_atomically as write_atomically
 from alignbench.decode import MAX_PIXELS, measure
 from alignbench.errors import DatasetError
-from alignbench.header import AGAIN, GIVE, HEADER, HEADER_FIELDS
+from alignbench.header import AGAIN, GIVE, HEADER, HEADER_FIELDS, LABELS_FILE
 from alignbench.header import read_header as read_header
 from alignbench.parquet import READ_ERRORS, open_parquet, read_group
-from alignbench.types import Image, Origin, Pair, Sentence
+from alignbench.types import Image, LabelEvent, Origin, Pair, Sentence
 from alignbench.writer import DatasetWriter as DatasetWriter
 
 _T = TypeVar("_T")
@@ -58,8 +58,9 @@ def image_of(
 class Dataset:
     """A read-only view of a dataset folder. Every call reads the files anew, as a stream.
 
-    `counts` has the names of `alignbench.digest.COUNTS`; `splitter` the name and version of what found the sentences.
-    A file that turns out to be damaged while it is read is a DatasetError.
+    `counts` has the names of `alignbench.digest.COUNTS`; `splitter` the name and version of what found the sentences;
+    `labels` the rule by which labels derive from label events, their number and digest, null where there are none. A
+    file that turns out to be damaged while it is read is a DatasetError.
     """
 
     path: Path
@@ -69,6 +70,7 @@ class Dataset:
     shown_digest: str
     counts: Mapping[str, int]
     splitter: Mapping[str, str] | None
+    labels: Mapping[str, Any] | None = None
 
     @classmethod
     def open(cls, path: Path) -> Dataset:
@@ -78,11 +80,16 @@ class Dataset:
             DatasetError: No such folder, no dataset.json, another schema, a file missing or cut off, no sentences.
         """
         header = read_header(path)
-        for table, files in table_files(path).items():
-            _check_table(path, table, files, header["counts"][table])
+        try:
+            _check_tables(path, header)
+        except DatasetError:
+            if read_header(path) == header:
+                raise
+            return cls.open(path)  # a dataset with other labels was put in its place just now
+        labels = header.get("labels")
         if not header["counts"]["sentences"]:
             raise DatasetError(f"{path} is an empty dataset: it has no sentences; {GIVE}")
-        return cls(path, **{name: header[name] for name in HEADER_FIELDS if name != "schema_version"})
+        return cls(path, **{name: header[name] for name in HEADER_FIELDS if name != "schema_version"}, labels=labels)
 
     def pairs(self) -> Iterator[Pair]:
         """Every pair, in file order."""
@@ -92,6 +99,10 @@ class Dataset:
         """Every sentence, in file order: by pair, then index."""
         return self._typed("sentences", schema.sentences_from_table)
 
+    def label_events(self) -> Iterator[LabelEvent]:
+        """Every label event, in file order, which is that of their recording; none where nobody labelled by events."""
+        return iter(()) if self.labels is None else self._typed("labels", schema.events_from_table)
+
     def images(self, keys: Collection[str] | None = None) -> Iterator[Image]:
         """Every image with its bytes, in file order; where `keys` is given, only those of them that are there.
 
@@ -99,15 +110,21 @@ class Dataset:
         are not read.
         """
         wanted = None if keys is None else frozenset(keys)
-        with _reading(self.path):
+        with reading(self.path):
             for file, group in self._image_groups():
                 if wanted is None or not wanted.isdisjoint(_keys_of(file, group)):
                     yield from _images_of(read_group(file, group), wanted)
 
     def image_keys(self) -> list[str]:
         """The key of every image, in file order; no bytes are read."""
-        with _reading(self.path):
+        with reading(self.path):
             return [key for file, group in self._image_groups() for key in _keys_of(file, group)]
+
+    def images_table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """All images, or some of their columns, as one table in memory; without `columns`, all but the bytes."""
+        chosen = [name for name in schema.IMAGES.names if name != "bytes"] if columns is None else list(columns)
+        with reading(self.path):
+            return pa.concat_tables(read_group(file, group, chosen) for file, group in self._image_groups())
 
     def pairs_table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All pairs, or some of their columns, as one table in memory."""
@@ -117,12 +134,19 @@ class Dataset:
         """All sentences, or some of their columns, as one table in memory."""
         return self._table("sentences", columns)
 
+    def labels_table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """All label events, or some of their columns, as one table in memory; where there are none, it is empty."""
+        empty = schema.LABELS.empty_table()
+        if self.labels is None:
+            return empty if columns is None else empty.select(list(columns))
+        return self._table("labels", columns)
+
     def _table(self, table: str, columns: Sequence[str] | None) -> pa.Table:
-        with _reading(self.path), open_parquet(self.path / f"{table}.parquet") as file:
+        with reading(self.path), open_parquet(self.path / f"{table}.parquet") as file:
             return file.read(columns=None if columns is None else list(columns))
 
     def _typed(self, table: str, make: Callable[[pa.Table], list[_T]]) -> Iterator[_T]:
-        with _reading(self.path), open_parquet(self.path / f"{table}.parquet") as file:
+        with reading(self.path), open_parquet(self.path / f"{table}.parquet") as file:
             for batch in file.iter_batches(_BATCH):
                 yield from make(pa.Table.from_batches([batch]))
 
@@ -142,11 +166,18 @@ def table_files(path: Path) -> dict[str, list[Path]]:
     }
 
 
-def _check_table(path: Path, table: str, files: Sequence[Path], count: int) -> None:
+def _check_tables(path: Path, header: Mapping[str, Any]) -> None:
+    for table, files in table_files(path).items():
+        _check_rows(path, table, schema.DATASET_TABLES[table], files, header["counts"][table])
+    if header.get("labels") is not None:
+        _check_rows(path, "labels", schema.LABELS, [path / LABELS_FILE], header["labels"]["events"])
+
+
+def _check_rows(path: Path, table: str, columns: pa.Schema, files: Sequence[Path], count: int) -> None:
     rows = 0
     for file in files:
-        with _reading(path), open_parquet(file) as parquet:
-            wrong = schema.differences(schema.DATASET_TABLES[table], parquet.schema_arrow)
+        with reading(path), open_parquet(file) as parquet:
+            wrong = schema.differences(columns, parquet.schema_arrow)
             rows += parquet.metadata.num_rows
         if wrong:
             raise DatasetError(f"{file} does not have the columns of the {table} table: {'; '.join(wrong)}; {AGAIN}")
@@ -159,7 +190,8 @@ def _check(path: Path) -> str:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def reading(path: Path) -> Iterator[None]:
+    """Turn what pyarrow raises for a damaged file of the dataset folder `path` into a DatasetError."""
     try:
         yield
     except READ_ERRORS as error:

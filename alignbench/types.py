@@ -7,6 +7,7 @@ suspicion of a mark alone is higher for what is more surely wrong.
 from __future__ import annotations
 
 import builtins
+import datetime as dt
 import hashlib
 import json
 import math
@@ -151,6 +152,60 @@ class Sentence:
     error_types: tuple[ErrorType, ...] = ()
     spans: tuple[Span, ...] = ()
     votes: Votes | None = None
+
+
+class Role(StrEnum):
+    """What a label event counts for."""
+
+    BASELINE = "baseline"
+    """The label a sentence came with; it holds until people vote."""
+    ANNOTATOR = "annotator"
+    """A vote: the newest of each annotator counts."""
+    ADJUDICATOR = "adjudicator"
+    """The last word: the newest one decides, whatever the votes."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelEvent:
+    """Somebody said something of a sentence; events are added, never changed.
+
+    Attributes:
+        event_id: Sixteen hex digits of the sha256 over all other fields, so that the same event is stored once.
+        sentence_id: The sentence.
+        text: What was read; an event is of a sentence with exactly this text.
+        annotator: Who; a pseudonym, never a name or an address.
+        role: What it counts for.
+        time: When, with its time zone.
+        label: What they said; null where they take back what they said before, or passed the sentence over.
+        error_types: As in `Sentence`.
+        spans: As in `Sentence`.
+        votes: For a baseline: the vote counts that the label came with.
+        comment: Their words, or null.
+        guideline: The fingerprint of the guidelines they worked by (`alignbench.labelling.guidelines`), or null.
+        tool: What recorded it, such as `label-studio`.
+        suggested_by: The judge_id of the judge whose suggestion they saw, or null.
+        seconds: How long it took; where a tool times a whole task, the task's time over its sentences. Or null.
+    """
+
+    event_id: str
+    sentence_id: str
+    text: str
+    annotator: str
+    role: Role
+    time: dt.datetime
+    label: Label | None
+    error_types: tuple[ErrorType, ...] = ()
+    spans: tuple[Span, ...] = ()
+    votes: Votes | None = None
+    comment: str | None = None
+    guideline: str | None = None
+    tool: str | None = None
+    suggested_by: str | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.time.utcoffset() is None:
+            raise ValueError(f"the time of an event needs a time zone: {self.time}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from alignbench.decode import decode
 from alignbench.digest import Tally
 from alignbench.errors import ImageError
 from alignbench.header import HEADER, header_faults, not_a_dataset
+from alignbench.labelling.violations import label_violations
 from alignbench.parquet import READ_ERRORS, open_parquet, read_group
 from alignbench.rows import Row
 from alignbench.rules import Rules
@@ -28,12 +29,15 @@ _BATCH = 4096
 def validate(path: Path) -> list[Violation]:
     """All rules that the dataset folder `path` breaks: those of its files first, then row by row in file order.
 
+    Label events come last, and with them the sentences whose label is not what their events say.
+
     Damaged files are violations too; where the rows of a table cannot all be read, the tables that refer to it are not
     checked row by row, and the violation says so. No more than a row group of images is in memory at a time; ids and
     captions stay.
 
     Raises:
         DatasetError: there is no such folder, or nothing of a dataset in it.
+        MissingDependencyError: labels are by Dawid-Skene, and crowd-kit is not installed.
     """
     files = table_files(path)
     if not any(file.exists() for file in [path / HEADER, *chain(*files.values())]):
@@ -44,7 +48,10 @@ def validate(path: Path) -> list[Violation]:
     check = _Check()
     for table, paths in files.items():
         violations += check.table(table, paths)
-    return violations + check.finish(header or {})
+    violations += check.finish(header or {})
+    if check.sentences_read:
+        violations += label_violations(path, (header or {}).get("labels"))
+    return violations
 
 
 class _Check:
@@ -53,6 +60,11 @@ class _Check:
     def __init__(self) -> None:
         self._rules, self._tally = Rules(), Tally()
         self._broken: str | None = None
+
+    @property
+    def sentences_read(self) -> bool:
+        """Whether all sentences could be read, so that what refers to them can be checked."""
+        return self._broken is None
 
     def table(self, table: str, paths: list[Path]) -> Iterator[Violation]:
         """What is wrong with a table and its rows."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from alignbench.atomic import storage_errors, swap_folder
-from alignbench.errors import BudgetError, UsageError
+from alignbench.errors import BudgetError, RunError, UsageError
+from alignbench.header import HEADER, read_header
 from alignbench.run import check_request
 from generation.assemble import Assembly
 from generation.inputs import Folders, gather
@@ -52,13 +53,15 @@ def generate(
     Raises:
         RecipeError: The recipe breaks a rule, asks for more than its source has, or is not the one that was begun with.
         UsageError: `out` is something else, a model has no such name or option, or a shard or cost makes no sense.
-        RunError: Another process is at it, a model changed meanwhile, or no row could be made.
+        RunError: Another process is at it, a model changed meanwhile, no row could be made, or rows would be made
+            again of a dataset that people have labelled.
         StorageError: The disk refused; what was made before is kept.
     """
     check_request(shard, None, max_cost)
     recipe, work = read_recipe(recipe_path, seed=seed, images=images), Work.beside(out.absolute())
     if _is_done(work, recipe, retry_failed=retry_failed):
         return of_dataset(work.out, 0, None)
+    _refuse_labelled(work.out)
     folder = find_recipe(recipe_path).absolute().parent
     folders = Folders(folder, folder if images is None else Path.cwd())
     return _Session(recipe, folders, work, shard, progress, Purse(max_cost)).run(retry_failed=retry_failed)
@@ -136,6 +139,18 @@ def _gathers_by_models(recipe: Recipe) -> bool:
     images, prompts = recipe.images, recipe.prompts
     looks = images is not None and bool(images.domains or images.filters)
     return looks or (prompts is not None and (prompts.near_duplicates is not None or prompts.writer == "text_model"))
+
+
+def _refuse_labelled(out: Path) -> None:
+    """Refuse to put a dataset in the place of one that people have labelled, whose history it would not have."""
+    if not (out / HEADER).is_file():
+        return
+    labels = read_header(out).get("labels")
+    if labels is not None:
+        raise RunError(
+            f"{out} has {labels['events']:,} label events, which a dataset made anew would not have; nothing was "
+            "changed; make the rows again in another --out"
+        )
 
 
 def _is_done(work: Work, recipe: Recipe, *, retry_failed: bool) -> bool:

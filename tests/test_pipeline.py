@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import errno
 import json
 import os
@@ -14,8 +15,10 @@ import pytest
 
 from alignbench import registry
 from alignbench.errors import RecipeError, RunError, StorageError, UnknownNameError, UsageError
+from alignbench.labelling.events import make_event
+from alignbench.labelling.record import record_events
 from alignbench.store import Dataset
-from alignbench.types import Direction, ModelRef, Status
+from alignbench.types import Direction, Label, ModelRef, Status
 from alignbench.validate import validate
 from generation.pipeline import GenerateSummary, generate
 from generation.plan import Stage
@@ -113,6 +116,26 @@ def test_a_model_that_falls_over_loses_nothing(
     resumed = generate(recipe(text), tmp_path / "out")
     assert (resumed.made, resumed.counts["pairs"]) == (1, 3)
     assert [seed for _, _, seed in calls(adapters)[len(before) :]] == [before[2][2]]
+
+
+def test_labels_of_people_are_not_made_away_with(recipe: Write, adapters: Path, tmp_path: Path) -> None:
+    path, out = recipe(CAPTIONS.format("shy")), tmp_path / "out"
+    generate(path, out)
+    sentence = next(Dataset.open(out).sentences())
+    event = make_event(
+        sentence_id=sentence.sentence_id,
+        text=sentence.text,
+        annotator="p1",
+        time=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+        label=Label.UNKNOWN,
+    )
+    record_events(out, [event])
+    before = files_of(out)
+    generate(path, out)
+    (adapters / "bold").touch()
+    with pytest.raises(RunError, match="label events"):
+        generate(path, out, retry_failed=True)
+    assert files_of(out) == before
 
 
 def test_a_failed_row_is_counted_and_retried_only_on_request(recipe: Write, adapters: Path, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Labels by people: their history, what it comes to, and how far people agree."""
