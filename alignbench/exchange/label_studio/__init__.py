@@ -1,0 +1,1 @@
+"""Label Studio: labelling tasks out, annotations in."""
