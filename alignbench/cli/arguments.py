@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+
 PATH = click.Path(path_type=Path)
+
+
+def resampling_options(command: Command) -> Command:
+    """Give a command `--seed` and `--replicates`, which every number with a bootstrap interval hangs on."""
+    replicates = click.option(
+        "--replicates",
+        type=click.IntRange(min=100),
+        default=2000,
+        show_default=True,
+        metavar="N",
+        help="How often to resample.",
+    )
+    seed = click.option(
+        "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Seed of the resampling."
+    )
+    return seed(replicates(command))
 
 
 def read_shard(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, int]:

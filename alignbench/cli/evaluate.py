@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from alignbench.cli.arguments import PATH
+from alignbench.cli.arguments import PATH, resampling_options
 from alignbench.cli.output import json_option, say
 
 
@@ -14,15 +14,7 @@ from alignbench.cli.output import json_option, say
 @click.argument("dataset", type=PATH)
 @click.argument("runs", type=PATH)
 @click.option("--out", type=PATH, required=True, metavar="REPORT", help="Folder for all that comes out.")
-@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Seed of the resampling.")
-@click.option(
-    "--replicates",
-    type=click.IntRange(min=100),
-    default=2000,
-    show_default=True,
-    metavar="N",
-    help="How often to resample.",
-)
+@resampling_options
 @click.option(
     "--reference",
     metavar="NAME",

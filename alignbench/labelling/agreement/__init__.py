@@ -1,0 +1,1 @@
+"""How far annotators agree, and who stands out among them."""
