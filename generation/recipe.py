@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
@@ -13,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from alignbench import registry
 from alignbench.schema import canonical_json
+from alignbench.yaml_lines import nearest
 from generation import parts
 
 _Count = Annotated[int, Field(strict=True, ge=1)]
@@ -56,14 +56,6 @@ def _takes(what: str, name: str, table: Mapping[str, str], options: Mapping[str,
     if lacking:
         told = {"what": what, "name": name, "lacking": lacking[0]}
         raise PydanticCustomError("lacking", "the {what} '{name}' needs the option '{lacking}'", told)
-
-
-def nearest(given: str, known: Collection[str]) -> str:
-    """The known names most like the one given, or all of them, in words."""
-    if not known:
-        return "it takes none"
-    near = difflib.get_close_matches(given, known, n=3, cutoff=0.5)
-    return f"nearest: {', '.join(near)}" if near else f"allowed: {', '.join(sorted(known))}"
 
 
 class _Part(BaseModel):

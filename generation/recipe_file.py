@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from alignbench.errors import RecipeError
-from generation.recipe import Domains, FilterChoice, Images, Loop, Model, NearDuplicates, Prompts, Recipe, nearest
+from alignbench.yaml_lines import Document, Problem, YamlError, listed, nearest, parse, told
+from generation.recipe import Domains, FilterChoice, Images, Loop, Model, NearDuplicates, Prompts, Recipe
 
 SHIPPED = Path(__file__).with_name("recipes")
 
@@ -38,11 +38,15 @@ def read_recipe(recipe: Path | str, *, seed: int | None = None, images: Path | N
         raise RecipeError(
             f"cannot read the recipe {path}: {error}; give a YAML file, or the name of one of ours: {shipped}"
         ) from error
-    root, value = _parse(path, text)
+    try:
+        document = parse(text)
+    except YamlError as error:
+        raise _refused(path, error.problems) from error
+    value = document.value
     if not isinstance(value, dict):
         raise _refused(path, [(1, f"it is no mapping; its keys are {', '.join(Recipe.model_fields)}")])
     if isinstance(value.get("caption_prompt"), dict):
-        value["caption_prompt"] = _prompt_of(path, root, value["caption_prompt"])
+        value["caption_prompt"] = _prompt_of(path, document, value["caption_prompt"])
     if images is not None:
         said = value.get("images")
         folder = {"source": "folder", "options": {"path": str(images)}}
@@ -50,7 +54,7 @@ def read_recipe(recipe: Path | str, *, seed: int | None = None, images: Path | N
     try:
         return Recipe.model_validate(value if seed is None else value | {"seed": seed})
     except ValidationError as error:
-        raise _refused(path, [_said(root, e) for e in error.errors(include_url=False)]) from error
+        raise _refused(path, [_said(document, e) for e in error.errors(include_url=False)]) from error
 
 
 def find_recipe(recipe: Path | str) -> Path:
@@ -60,9 +64,9 @@ def find_recipe(recipe: Path | str) -> Path:
     return ours if path.name == str(path) and not path.is_file() and ours.is_file() else path
 
 
-def _prompt_of(recipe: Path, root: yaml.Node | None, said: Mapping[str, Any]) -> str:
+def _prompt_of(recipe: Path, document: Document, said: Mapping[str, Any]) -> str:
     """The text of the file that `caption_prompt: {file: NAME}` names: one beside the recipe, or else one of ours."""
-    line = _line_of(root, ("caption_prompt",))
+    line = document.line_of(("caption_prompt",))
     if set(said) != {"file"} or not isinstance(said["file"], str) or not said["file"]:
         raise _refused(recipe, [(line, "caption_prompt: it is a text, or a file to read it from: {file: NAME}")])
     name = said["file"]
@@ -79,54 +83,15 @@ def _prompt_of(recipe: Path, root: yaml.Node | None, said: Mapping[str, Any]) ->
         raise _refused(recipe, [(line, f"caption_prompt.file: {found} cannot be read: {error}")]) from error
 
 
-def _parse(path: Path, text: str) -> tuple[yaml.Node | None, object]:
-    """A document as nodes, which know their lines, with its values; refuses what YAML allows but no recipe needs."""
-    try:
-        aliases = [event for event in yaml.parse(text) if isinstance(event, yaml.AliasEvent)]
-        if aliases:
-            raise _refused(path, [(_line(alias.start_mark), "aliases (*name) are not allowed") for alias in aliases])
-        root, value = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        line, problem = _line(getattr(error, "problem_mark", None)), getattr(error, "problem", None) or error
-        raise _refused(path, [(line, f"not YAML that can be read: {problem}")]) from error
-    repeated = [(_line(key.start_mark), f"the key {key.value!r} stands here again") for key in _repeated_keys(root)]
-    if repeated:
-        raise _refused(path, repeated)
-    return root, value
+def _refused(path: Path, said: Sequence[Problem]) -> RecipeError:
+    return RecipeError(
+        f"the recipe {path} cannot be used:\n{listed(said)}\nmend the recipe, then run the same command again"
+    )
 
 
-def _line(mark: Any) -> int:
-    return mark.line + 1 if mark else 1
-
-
-def _repeated_keys(node: yaml.Node | None) -> Iterator[yaml.Node]:
-    if isinstance(node, yaml.MappingNode):
-        keys = [key.value for key, _ in node.value]
-        yield from (key for place, (key, _) in enumerate(node.value) if key.value in keys[:place])
-        children: Sequence[yaml.Node] = [value for _, value in node.value]
-    else:
-        children = node.value if isinstance(node, yaml.SequenceNode) else []
-    for child in children:
-        yield from _repeated_keys(child)
-
-
-def _refused(path: Path, said: Sequence[tuple[int, str]]) -> RecipeError:
-    lines = "\n".join(f"  line {line}: {problem}" for line, problem in sorted(said))
-    return RecipeError(f"the recipe {path} cannot be used:\n{lines}\nmend the recipe, then run the same command again")
-
-
-def _said(root: yaml.Node | None, error: ErrorDetails) -> tuple[int, str]:
+def _said(document: Document, error: ErrorDetails) -> Problem:
     """The line of the file that an error of pydantic is about, and the error in words of a recipe."""
-    where = (*error["loc"], *_within(error))
-    line, place = _line_of(root, where), ".".join(str(part) for part in where)
-    if error["type"] == "extra_forbidden":
-        return line, f"unknown key {place!r} ({nearest(str(error['loc'][-1]), _allowed_keys(error['loc']))})"
-    if error["type"] == "missing":
-        return line, f"the key {place!r} is missing"
-    given = f", got {error['input']!r}" if isinstance(error["input"], str | int | float) and place else ""
-    given = "" if error["type"] in {"unlisted", "lacking"} else given
-    message = error["msg"][0].lower() + error["msg"][1:]
-    return line, f"{place}: {message}{given}" if place else message
+    return told(document, error, (*error["loc"], *_within(error)), _allowed_keys(error["loc"]))
 
 
 def _within(error: ErrorDetails) -> tuple[str, ...]:
@@ -137,20 +102,6 @@ def _within(error: ErrorDetails) -> tuple[str, ...]:
     if error["type"] == "unlisted" and str(told.get("what", "")).startswith("option of"):
         return ("options", str(told["given"]))
     return ()
-
-
-def _line_of(node: yaml.Node | None, where: Sequence[int | str]) -> int:
-    line = 1
-    for part in where:
-        if isinstance(node, yaml.MappingNode):
-            found = next(((key, value) for key, value in node.value if key.value == part), None)
-            if found is None:
-                return line
-            line, node = _line(found[0].start_mark), found[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = _line(node.start_mark)
-    return line
 
 
 _PARTS: Mapping[str, type[BaseModel]] = {

@@ -25,6 +25,7 @@ COMMANDS = {
     "import": "alignbench.cli.imports:import_group",
     "attach-images": "alignbench.cli.attach:attach_images",
     "validate": "alignbench.cli.validate:validate",
+    "label": "alignbench.cli.label:label_group",
     "judge": "alignbench.cli.judge:judge",
     "ensemble": "alignbench.cli.ensemble:ensemble",
     "evaluate": "alignbench.cli.evaluate:evaluate",
@@ -32,6 +33,8 @@ COMMANDS = {
     "power": "alignbench.cli.power:power",
     "correlate": "alignbench.cli.correlate:correlate",
     "simulate": "alignbench.cli.simulate:simulate",
+    "publish": "alignbench.cli.publish:publish",
+    "verify": "alignbench.cli.verify:verify",
     "list": "alignbench.cli.listing:list_names",
 }
 

@@ -15,9 +15,13 @@ if TYPE_CHECKING:
     from alignbench.exchange.summary import ImportSummary
 
 import_group = CommandGroup(
-    {"halcap": "alignbench.cli.imports:halcap", "table": "alignbench.cli.imports:table"},
+    {
+        "halcap": "alignbench.cli.imports:halcap",
+        "table": "alignbench.cli.imports:table",
+        "hub": "alignbench.cli.import_hub:hub",
+    },
     name="import",
-    help="Turn files of others into a dataset. Nothing is downloaded.",
+    help="Turn files of others into a dataset. Only `hub` downloads anything.",
 )
 
 _out = click.option("--out", type=PATH, required=True, metavar="DATASET", help="Folder to write.")

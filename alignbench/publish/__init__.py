@@ -1,0 +1,1 @@
+"""Datasets for the Hugging Face Hub: the folder, its card, what blocks it, the upload, and the way back."""

@@ -1,0 +1,1 @@
+"""The way back: a published folder becomes a dataset and runs again."""

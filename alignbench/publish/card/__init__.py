@@ -1,0 +1,1 @@
+"""Facts, and the card that tells them."""

@@ -1,0 +1,1 @@
+"""What publishing changes, and the history that tells it."""

@@ -1,0 +1,1 @@
+"""The Hub folder: its files, its tables, how they are written."""

@@ -1,0 +1,1 @@
+"""The Hub: who is asking, what is there, the one commit."""

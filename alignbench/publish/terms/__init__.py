@@ -1,0 +1,1 @@
+"""What the publisher says, and what licences and terms ask."""
