@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from alignbench.errors import UsageError
+from alignbench.labelling.agreement.annotators import annotators_of
 from alignbench.labelling.record import record_events, resolve_labels
 from alignbench.simulation.crowd import START, SimulatedAnnotator, simulate_labels, simulated_crowd
 from alignbench.store import Dataset
@@ -138,6 +139,13 @@ def test_pace_and_share_of_what_is_answered(scenes: Dataset) -> None:
     assert np.mean(seconds) == pytest.approx(8, rel=0.2)
     assert events[-1].time == START + sum((dt.timedelta(seconds=each) for each in seconds), dt.timedelta())
     assert [event.time for event in events] == sorted(event.time for event in events)
+
+
+def test_nobody_of_an_even_crowd_is_suspected(scenes: Dataset, tmp_path: Path) -> None:
+    shutil.copytree(scenes.path, tmp_path / "labelled")
+    record_events(tmp_path / "labelled", simulate_labels(scenes, EVEN, seed=1))
+    annotators = annotators_of(Dataset.open(tmp_path / "labelled"), replicates=200)
+    assert [(each["annotator"], each["suspicions"]) for each in annotators if each["suspicions"]] == []
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 
 from alignbench.errors import UsageError
 from alignbench.labelling.events import make_event
@@ -20,6 +21,8 @@ START = dt.datetime(2026, 1, 5, 9, tzinfo=dt.UTC)
 
 _LABELS = tuple(Label)
 _KINDS = tuple(ErrorType)
+_SPREAD = 0.5
+"""The standard deviation of the logarithm of a time; one in a thousand is under a fifth of the median."""
 _WORD = re.compile(r"\S+")
 
 
@@ -35,7 +38,7 @@ class SimulatedAnnotator:
         jitter: How many characters the ends of their spans are off at most.
         mistyped: How often a true span gets another type.
         answered: The share of the sentences that they label.
-        seconds: How long a sentence takes them, in the mean.
+        seconds: How long a sentence takes them, in the mean; log-normal, as response times are.
     """
 
     name: str
@@ -106,7 +109,8 @@ def _said(
             continue
         row = cumulated[_LABELS.index(sentence.label)]
         label = _LABELS[min(int(np.searchsorted(row, drawn[1], side="right")), 2)]
-        seconds = round(-annotator.seconds * float(np.log1p(-drawn[2])), 3)
+        spread = float(np.exp(_SPREAD * special.ndtri(drawn[2]) - _SPREAD**2 / 2))
+        seconds = round(annotator.seconds * spread, 3)
         moment += dt.timedelta(seconds=seconds)
         types, spans = _marks(annotator, sentence, rng) if label is Label.INCORRECT else ((), ())
         yield make_event(
