@@ -108,7 +108,8 @@ def publish(  # noqa: PLR0913 - an argument an option
                     progress=lambda done, total: show(Sent(done, total)),
                 )
             outcome["pushed"] = asdict(pushed)
-            lines.append(f"{'published' if pushed.made else 'already there'}: {pushed.url}")
+            made = "proposed" if pull_request else "published"
+            lines.append(f"{made if pushed.made else 'already there'}: {pushed.url}")
     say(outcome, lines, as_json=as_json)
     return 1 if prepared.blocking else 0
 

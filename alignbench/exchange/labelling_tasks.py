@@ -103,7 +103,8 @@ def tasks_of(
     if unknown := [one for one in rank or {} if one not in known]:
         raise UsageError(f"{dataset.path} has no sentence {unknown[0]!r}, nor {len(unknown) - 1} more that are wanted")
     if not tasks:
-        raise UsageError(f"{dataset.path} has nothing to label among what is wanted; {missing} images are missing")
+        lack = f": {missing} captions lack their image; run `alignbench attach-images`" if missing else ""
+        raise UsageError(f"{dataset.path} has nothing to label among what is wanted{lack}")
     tasks.sort(key=lambda task: _place(task, wanted, rank))
     return tasks[: wanted.limit], missing
 

@@ -18,6 +18,7 @@ from alignbench.publish.checks import Finding, find_violations, waived
 from alignbench.publish.folder.build import build_data
 from alignbench.publish.folder.seal import seal_folder
 from alignbench.publish.hub.connection import Hub
+from alignbench.publish.hub.faults import NOTHING_CHANGED
 from alignbench.publish.hub.remote import RemoteState, check_name, remote_state
 from alignbench.publish.terms.publication import FILE, Publication, read_publication
 from alignbench.publish.verification.verify import verification_of
@@ -146,7 +147,9 @@ def _remote(repo: str, endpoint: str | None, *, may_miss_hub: bool) -> tuple[Rem
     except PublishError as error:
         if not may_miss_hub:
             raise
-        return RemoteState(repo, "", {}, Hub.open(endpoint)), str(error)
+        # Nothing is sent here, so what to do about what was sent says nothing.
+        reason = str(error).partition(f"; {NOTHING_CHANGED}")[0]
+        return RemoteState(repo, "", {}, Hub.open(endpoint)), reason
 
 
 def findings_of(folder: Path, dataset: Dataset, publication: Publication, found: Difference) -> list[Finding]:
