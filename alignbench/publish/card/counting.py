@@ -15,6 +15,7 @@ from alignbench.coding import producer_codes
 from alignbench.errors import DatasetError
 from alignbench.metrics import IntArray
 from alignbench.panel import ERROR_TYPES, INDICES
+from alignbench.parquet import open_parquet, read_group
 from alignbench.publish.terms.licence_names import known, licence_of
 from alignbench.publish.terms.publication import ProducerTerms, Publication, SourceTerms
 from alignbench.store import Dataset, table_files
@@ -202,8 +203,6 @@ def sources_of(dataset: Dataset, publication: Publication) -> dict[str, Any]:
 
 def image_bytes(dataset: Dataset) -> int:
     """How many bytes the images have together; a row group is in memory at a time."""
-    from alignbench.parquet import open_parquet, read_group
-
     total = 0
     for path in table_files(dataset.path)["images"]:
         with open_parquet(path) as file:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from alignbench import __version__
+from alignbench.labelling.agreement.figures import agreement_of
 from alignbench.publish.card.counting import (
     counts_of,
     error_types_of,
@@ -78,7 +79,7 @@ def facts_of(
         "sources": sources_of(dataset, publication),
         "shown": shown_pair(dataset),
         "labels": history_of(dataset),
-        "agreement": _agreement(dataset),
+        "agreement": agreement_of(dataset),
         "runs": None if runs is None else runs_of(dataset, runs, publication),
         "evaluation": None if results is None else evaluation_facts(results),
         "waivers": [waiver.model_dump() for waiver in publication.waive],
@@ -88,10 +89,3 @@ def facts_of(
 def facts_text(facts: Mapping[str, Any]) -> str:
     """The content of facts.json."""
     return json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _agreement(dataset: Dataset) -> dict[str, Any] | None:
-    """How far annotators agree; null where nobody voted."""
-    from alignbench.labelling.agreement.figures import agreement_of
-
-    return agreement_of(dataset)
