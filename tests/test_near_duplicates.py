@@ -110,8 +110,12 @@ def test_ten_times_as_many_texts_take_no_hundred_times_as_long() -> None:
             words.keep(text)
         return time.process_time() - started
 
+    def least(texts: int) -> float:
+        # What else runs on the machine, and where memory comes from, only ever adds.
+        return min(taken(texts) for _ in range(3))
+
     taken(20)
-    assert taken(4000) < 40 * max(taken(400), 0.01)
+    assert least(4000) < 40 * max(least(400), 0.01)
 
 
 # By what a CLIP model makes of them
