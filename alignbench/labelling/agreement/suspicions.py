@@ -2,7 +2,8 @@
 
 Every suspicion is a p-value for the hypothesis that the annotator is honest, with a margin, so that those who are only
 less skilled, quicker or more lenient than others are not accused. All p-values of all annotators are adjusted together
-(Holm 1979): the chance that any honest annotator is accused of anything is at most 5 %.
+(Holm 1979): where honest annotators are as these hypotheses have them, the chance that any is accused of anything is at
+most 5 %. How simulated crowds fare, honest and not, is in tests/test_annotators.py.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from alignbench.publish.folder.layout import CONFIGS, PAIRS, Shard, configs_in, 
 
 CHECK = "rows"
 GROUP_LIMIT = 300_000_000
-"""Bytes, uncompressed, of a row group that the Hub's viewer still reads
-(https://huggingface.co/docs/dataset-viewer/parquet: it gives up at row groups over 300 MB)."""
+"""Bytes, uncompressed, of a row group that the Hub's viewer still reads, as is generally known; not looked up.
+Row groups that it cannot read are told in https://github.com/huggingface/dataset-viewer/issues/1771."""
 CHUNK_LIMIT = 2**31 - 1
 """Bytes of a column in a row group: more does not fit the 32-bit offsets of Arrow's strings and bytes."""
 _BUILD = "build the folder again with this version of alignbench"
